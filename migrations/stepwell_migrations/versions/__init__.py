@@ -1,0 +1,1 @@
+"""One module for each revision, in order; never edited after its release."""

@@ -1,0 +1,1 @@
+"""Receiver: OTLP over gRPC and HTTP in, step rows out, acknowledged after the commit."""

@@ -1,0 +1,79 @@
+"""OTLP traces as plain data, whatever encoding they came in.
+
+`protobuf` and `json` decode request bodies into these shapes, `mapping` turns them into steps. Text is valid UTF-8
+without NUL characters; ids are raw bytes as sent (their length is not checked yet).
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Value: TypeAlias = "str | bool | int | float | bytes | None | list[Value] | dict[str, Value]"
+Attributes: TypeAlias = dict[str, Value]
+
+STATUS_UNSET, STATUS_OK, STATUS_ERROR = 0, 1, 2
+KIND_INTERNAL, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_CONSUMER = 1, 2, 3, 4, 5
+
+
+@dataclass(slots=True)
+class Event:
+    """A span event; `time_ns` since 1970 UTC."""
+
+    name: str
+    time_ns: int
+    attributes: Attributes
+
+
+@dataclass(slots=True)
+class Link:
+    """A span link; ids as raw bytes."""
+
+    trace_id: bytes
+    span_id: bytes
+    attributes: Attributes
+
+
+@dataclass(slots=True)
+class Scope:
+    """The instrumentation scope of a group of spans."""
+
+    name: str = ""
+    version: str = ""
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Span:
+    """One span as sent. `parent_span_id` is empty for a root; times are nanoseconds since 1970 UTC."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    attributes: Attributes
+    events: list[Event]
+    links: list[Link]
+    status_code: int
+    status_message: str
+    flags: int
+
+
+@dataclass(slots=True)
+class SpanGroup:
+    """Spans of one resource and scope."""
+
+    resource: Attributes
+    scope: Scope
+    spans: list[Span]
+
+
+@dataclass(slots=True)
+class TraceRequest:
+    """A decoded ``ExportTraceServiceRequest``."""
+
+    groups: list[SpanGroup]
+    rejected: Counter[str] = field(default_factory=Counter)
+    """Spans that could not be read at all, by reason; they are in no group."""

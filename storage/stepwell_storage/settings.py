@@ -1,0 +1,32 @@
+"""Settings that the serving processes share; the command line fills them from options and ``STEPWELL_*``.
+
+Every field is documented in ``docs/settings.md``, which a test compares with this class.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a serving process needs to know. Sizes are bytes, times seconds; port 0 picks a free port."""
+
+    database_url: str
+    """libpq URL of the database, as psycopg takes it (``postgresql://…``)."""
+    data_dir: Path | None = None
+    """Folder of the embedded PostgreSQL; ``None`` where a database URL was given."""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    otlp_http_port: int = 4318
+    otlp_grpc_port: int = 4317
+    auth: bool = False
+    log_level: str = "info"
+    log_format: str = "text"
+    stale_after_s: float = 1800.0
+    """A run with no sign of life for this long becomes ``timeout``."""
+    max_request_bytes: int = 64 * 1024 * 1024
+    """Decompressed size of one OTLP request; also the bound while decompressing."""
+    max_attribute_bytes: int = 1024 * 1024
+    """Longer attribute values are cut, and the step is flagged ``attribute_cut``."""
+    max_queued_bytes: int = 128 * 1024 * 1024
+    """Decoded requests waiting for their commit; beyond it, 503 / UNAVAILABLE."""
