@@ -1,0 +1,31 @@
+# Everything sets itself up: a fresh machine needs Python >= 3.11 and make. Options go into ARGS: make up ARGS='--port 0'
+bin := .venv/bin
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
+
+.PHONY: help env up test lint types demo bench lock
+
+env:  ## the environment in .venv, as requirements.lock says
+	@scripts/setup
+
+up: env  ## everything in one go: database, receiver, worker, API
+	@exec $(bin)/stepwell up $(ARGS)
+
+demo: env  ## real agent runs, sent to a running `make up`
+	@exec $(bin)/stepwell demo $(ARGS)
+
+test: env  ## all tests, on a real PostgreSQL
+	@$(bin)/python -m pytest $(ARGS)
+
+lint: env  ## ruff and the import rules
+	@$(bin)/ruff check . && $(bin)/lint-imports
+
+types: env  ## mypy --strict
+	@$(bin)/mypy && $(bin)/mypy tests scripts
+
+bench: env  ## measures this machine
+	@$(bin)/python -m bench $(ARGS)
+
+lock: env  ## pins again after a change of dependencies; UPGRADE=1 takes the newest
+	@UV=$$(scripts/setup --uv) $(bin)/python scripts/lock.py $(if $(UPGRADE),--upgrade)
