@@ -1,0 +1,92 @@
+"""Fixtures that all tests share: a real PostgreSQL for the session, and a fresh database for each test that asks."""
+
+import os
+import uuid
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+from stepwell_migrations import runner
+from stepwell_storage.embedded import EmbeddedPostgres
+from stepwell_storage.settings import Settings
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One embedded PostgreSQL for the whole run; without fsync, for its data is thrown away."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), fsync=False) as server:
+        yield server
+
+
+@pytest.fixture
+def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database of its own without our schema."""
+    with _database(postgres, template="template1") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _migrated_database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """Name of a database at the newest schema, to be copied: a copy costs a fraction of the migrations."""
+    with _database(postgres, template="template1") as url:
+        runner.migrate(url)
+        yield str(conninfo.conninfo_to_dict(url)["dbname"])
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, _migrated_database: str) -> Iterator[str]:
+    """A database of its own at the newest schema."""
+    with _database(postgres, template=_migrated_database) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    """Settings on a fresh database, with free ports."""
+    return Settings(database_url=database_url, port=0, otlp_http_port=0, otlp_grpc_port=0)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data folder that does not exist yet."""
+    return tmp_path / "data"
+
+
+@contextmanager
+def _database(server: EmbeddedPostgres, *, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(create)
+    try:
+        yield server.url.replace("/stepwell?", f"/{name}?", 1)
+    finally:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(drop)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a skipped test is a failed one: there everything that a test may miss locally is present."""
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself."""
+    report = yield
+    if IN_CI and report.outcome == "skipped":
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {report.longrepr}"
+    return report
