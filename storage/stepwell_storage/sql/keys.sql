@@ -1,0 +1,44 @@
+-- Workspaces (tenants) and their API keys; see keys.py.
+
+-- name: insert_workspace
+-- Makes a workspace; gives no row where the name is taken.
+INSERT INTO analytics.workspaces (workspace_id, name)
+VALUES (%(workspace_id)s, %(name)s)
+ON CONFLICT (name) DO NOTHING
+RETURNING workspace_id, name, created_at;
+
+-- name: list_workspaces
+-- All workspaces, by name.
+SELECT workspace_id, name, created_at
+FROM analytics.workspaces
+ORDER BY name;
+
+-- name: insert_key
+-- Stores a key's hash in the workspace of this name; gives no row where there is no such workspace.
+INSERT INTO analytics.api_keys (workspace_id, key_id, key_hash, key_prefix, scopes)
+SELECT workspace_id, %(key_id)s, %(key_hash)s, %(key_prefix)s, %(scopes)s::text[]
+FROM analytics.workspaces
+WHERE name = %(workspace)s
+RETURNING key_id, workspace_id, %(workspace)s AS workspace, key_prefix, scopes, created_at, revoked_at;
+
+-- name: list_keys
+-- The keys of a workspace, or of all where its name is null; revoked ones included.
+SELECT k.key_id, k.workspace_id, w.name AS workspace, k.key_prefix, k.scopes, k.created_at, k.revoked_at
+FROM analytics.api_keys AS k
+JOIN analytics.workspaces AS w ON w.workspace_id = k.workspace_id
+WHERE %(workspace)s::text IS NULL OR w.name = %(workspace)s
+ORDER BY w.name, k.created_at, k.key_id;
+
+-- name: revoke_key
+-- Ends a key for good; a second time changes nothing.
+UPDATE analytics.api_keys AS k
+SET revoked_at = coalesce(k.revoked_at, now())
+FROM analytics.workspaces AS w
+WHERE k.key_id = %(key_id)s AND w.workspace_id = k.workspace_id
+RETURNING k.key_id, k.workspace_id, w.name AS workspace, k.key_prefix, k.scopes, k.created_at, k.revoked_at;
+
+-- name: find_key
+-- The workspace and scopes of a key that is not revoked.
+SELECT workspace_id, key_hash, scopes
+FROM analytics.api_keys
+WHERE key_hash = %(key_hash)s AND revoked_at IS NULL;
