@@ -1,0 +1,25 @@
+"""The dialects that Stepwell reads, in the order in which they are asked.
+
+A span belongs to the first dialect that says what kind of work it is; fields that this one leaves open are looked up
+in the others, since instrumentations mix names.
+"""
+
+from typing import Final
+
+from stepwell_receiver.dialects import generic, genai, openinference
+from stepwell_receiver.dialects.base import Dialect, Kind
+from stepwell_receiver.wire import Scope, Span
+
+DIALECTS: Final[tuple[Dialect, ...]] = (openinference.DIALECT, genai.DIALECT, generic.DIALECT)
+
+
+def detect(span: Span, scope: Scope) -> tuple[Dialect, Kind]:
+    """The span's dialect and kind; the generic one takes what no other knows."""
+    for dialect in DIALECTS:
+        kind = dialect.kind(span, scope)
+        if kind is not None:
+            return dialect, kind
+    raise AssertionError("the generic dialect knows every span")
+
+
+__all__ = ["DIALECTS", "Dialect", "Kind", "detect"]

@@ -1,0 +1,68 @@
+"""What a dialect tells of a span, and the shape that every dialect module fills.
+
+A dialect is a table: which attribute keys carry which field, and a function that says what kind of work the span is.
+`mapping` asks the dialects in order (`dialects.DIALECTS`) for each span; one trace may mix several.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from stepwell_receiver.wire import Event, Scope, Span, Value
+from stepwell_storage.model import Role
+
+Keys = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a span is: its role in the fold and its operation in the contract's vocabulary."""
+
+    role: Role
+    operation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One instrumentation's way of writing agents, models and tools on spans.
+
+    `fields` lists for each text, number or JSON field of a step the attribute keys that may carry it, best first.
+    `kind` gives ``None`` where the dialect cannot tell; the next one is asked.
+    Payload is looked for under `input_keys` and `output_keys`, then as messages that are flattened into one attribute
+    each below `input_prefix` and `output_prefix`, then in `events`, which gives (input, output) of span events.
+    """
+
+    name: str
+    kind: Callable[[Span, Scope], Kind | None]
+    fields: Mapping[str, Keys] = field(default_factory=dict)
+    input_keys: Keys = ()
+    output_keys: Keys = ()
+    input_prefix: str | None = None
+    output_prefix: str | None = None
+    events: Callable[[list[Event]], tuple[Value, Value]] | None = None
+
+
+OPERATION_KINDS: Final[Mapping[str, Kind]] = {
+    "invoke_agent": Kind(Role.AGENT, "invoke_agent"),
+    "invoke_workflow": Kind(Role.WORKFLOW, "invoke_workflow"),
+    "invoke_graph": Kind(Role.WORKFLOW, "invoke_graph"),
+    "invoke_swarm": Kind(Role.WORKFLOW, "invoke_swarm"),
+    "create_agent": Kind(Role.OTHER, "create_agent"),
+    "chat": Kind(Role.MODEL, "chat"),
+    "text_completion": Kind(Role.MODEL, "text_completion"),
+    "generate_content": Kind(Role.MODEL, "generate_content"),
+    "embeddings": Kind(Role.EMBEDDING, "embeddings"),
+    "execute_tool": Kind(Role.TOOL, "execute_tool"),
+    "retrieval": Kind(Role.RETRIEVAL, "retrieval"),
+    "vector_db_retrieve": Kind(Role.RETRIEVAL, "retrieval"),
+    "rerank": Kind(Role.RETRIEVAL, "rerank"),
+    "guardrail": Kind(Role.GUARDRAIL, "guardrail"),
+    "handoff": Kind(Role.HANDOFF, "handoff"),
+    "execute_task": Kind(Role.CHAIN, "execute_task"),
+    "execute_event_loop_cycle": Kind(Role.CHAIN, "execute_event_loop_cycle"),
+    "chain": Kind(Role.CHAIN, "chain"),
+}
+"""OpenTelemetry's operation names, those seen beyond its registry, and the contract's own words."""
+
+CHAIN: Final = OPERATION_KINDS["chain"]
+FUNCTION: Final = Kind(Role.OTHER, "function")

@@ -1,0 +1,119 @@
+"""OpenTelemetry's GenAI conventions, in all published spellings of their attribute names.
+
+Source: the registry ``gen_ai`` of OpenTelemetry's semantic conventions; deprecated names (``gen_ai.system``,
+``gen_ai.usage.prompt_tokens``, ``gen_ai.prompt``) come after their successors. pydantic-ai's older span formats,
+which carry no operation name, are read here as well.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from stepwell_receiver.dialects.base import OPERATION_KINDS, Dialect, Keys, Kind
+from stepwell_receiver.wire import Attributes, Event, Scope, Span, Value
+from stepwell_storage.model import Role
+
+FIELDS: Final[Mapping[str, Keys]] = {
+    "workflow_name": ("gen_ai.workflow.name",),
+    "agent_name": ("gen_ai.agent.name", "agent_name"),
+    "agent_ref": ("gen_ai.agent.id",),
+    "agent_version": ("gen_ai.agent.version",),
+    "tool_name": ("gen_ai.tool.name",),
+    "model": ("gen_ai.response.model", "gen_ai.request.model"),
+    "provider": ("gen_ai.provider.name", "gen_ai.system"),
+    "response_id": ("gen_ai.response.id",),
+    "finish_reason": ("gen_ai.response.finish_reasons", "gen_ai.response.finish_reason"),
+    "prompt_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
+    "completion_tokens": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+    "cache_read_tokens": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.details.cache_read_tokens",
+    ),
+    "cache_write_tokens": (
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.details.cache_write_tokens",
+    ),
+    "reasoning_tokens": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens",
+    ),
+    "cost_usd": ("gen_ai.usage.cost", "operation.cost"),
+    "session_id": ("session.id", "gen_ai.conversation.id"),
+    "user_id": ("user.id", "enduser.id"),
+}
+
+INPUT_KEYS: Final[Keys] = (
+    "gen_ai.input.messages",
+    "gen_ai.tool.call.arguments",
+    "tool_arguments",
+    "gen_ai.prompt",
+    "pydantic_ai.all_messages",
+    "all_messages_events",
+)
+OUTPUT_KEYS: Final[Keys] = (
+    "final_result",
+    "gen_ai.tool.call.result",
+    "tool_response",
+    "gen_ai.output.messages",
+    "gen_ai.completion",
+)
+
+
+def kind(span: Span, scope: Scope) -> Kind | None:
+    """The operation name decides; without one, what else only agents, tools or models carry."""
+    attributes = span.attributes
+    operation = attributes.get("gen_ai.operation.name")
+    if isinstance(operation, str) and operation:
+        return OPERATION_KINDS.get(operation) or Kind(_role_of_unknown(attributes), operation)
+    if "gen_ai.tool.name" in attributes:
+        return OPERATION_KINDS["execute_tool"]
+    if any(key in attributes for key in FIELDS["prompt_tokens"]) or "gen_ai.request.model" in attributes:
+        return OPERATION_KINDS["chat"]
+    if "gen_ai.agent.name" in attributes or (span.name == "agent run" and "agent_name" in attributes):
+        return OPERATION_KINDS["invoke_agent"]
+    return None
+
+
+def _role_of_unknown(attributes: Attributes) -> Role:
+    """The role behind an operation name that no table lists."""
+    if "gen_ai.tool.name" in attributes:
+        return Role.TOOL
+    if any(key in attributes for key in FIELDS["prompt_tokens"]):
+        return Role.MODEL
+    return Role.OTHER
+
+
+def messages_of_events(events: list[Event]) -> tuple[Value, Value]:
+    """Input and output from message events: ``gen_ai.<role>.message`` are input, ``gen_ai.choice`` is output."""
+    given: list[Value] = []
+    returned: list[Value] = []
+    for event in events:
+        if event.name == "gen_ai.choice":
+            returned.append(dict(event.attributes))
+        elif event.name.startswith("gen_ai.") and event.name.endswith(".message"):
+            role = event.name.removeprefix("gen_ai.").removesuffix(".message")
+            given.append({"role": role, **event.attributes})
+        elif event.name == "gen_ai.client.inference.operation.details":
+            given.extend(_some(event.attributes.get("gen_ai.input.messages")))
+            returned.extend(_some(event.attributes.get("gen_ai.output.messages")))
+    return given or None, returned or None
+
+
+def _some(value: Value) -> list[Value]:
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+DIALECT: Final = Dialect(
+    name="genai",
+    kind=kind,
+    fields=FIELDS,
+    input_keys=INPUT_KEYS,
+    output_keys=OUTPUT_KEYS,
+    input_prefix="gen_ai.prompt.",
+    output_prefix="gen_ai.completion.",
+    events=messages_of_events,
+)

@@ -1,0 +1,67 @@
+"""OpenInference: the conventions of Arize's instrumentations (attribute ``openinference.span.kind``).
+
+Source: the OpenInference specification, ``spec/semantic_conventions.md``.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from stepwell_receiver.dialects.base import CHAIN, FUNCTION, OPERATION_KINDS, Dialect, Keys, Kind
+from stepwell_receiver.wire import Scope, Span
+from stepwell_storage.model import Role
+
+FIELDS: Final[Mapping[str, Keys]] = {
+    "agent_name": ("agent.name",),
+    "tool_name": ("tool.name",),
+    "model": ("llm.model_name", "embedding.model_name", "reranker.model_name"),
+    "provider": ("llm.provider", "llm.system"),
+    "response_id": ("llm.response.id",),
+    "finish_reason": ("llm.finish_reason",),
+    "prompt_tokens": ("llm.token_count.prompt",),
+    "completion_tokens": ("llm.token_count.completion",),
+    "cache_read_tokens": ("llm.token_count.prompt_details.cache_read",),
+    "cache_write_tokens": ("llm.token_count.prompt_details.cache_write",),
+    "reasoning_tokens": ("llm.token_count.completion_details.reasoning",),
+    "cost_usd": ("llm.cost.total",),
+    "session_id": ("session.id",),
+    "user_id": ("user.id",),
+}
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "AGENT": OPERATION_KINDS["invoke_agent"],
+    "CHAIN": CHAIN,
+    "LLM": OPERATION_KINDS["chat"],
+    "TOOL": OPERATION_KINDS["execute_tool"],
+    "EMBEDDING": OPERATION_KINDS["embeddings"],
+    "RETRIEVER": OPERATION_KINDS["retrieval"],
+    "RERANKER": OPERATION_KINDS["rerank"],
+    "GUARDRAIL": OPERATION_KINDS["guardrail"],
+    "EVALUATOR": FUNCTION,
+    "PROMPT": FUNCTION,
+}
+
+
+def kind(span: Span, scope: Scope) -> Kind | None:
+    """The span kind decides, save where the GenAI operation name as well says agent or tool."""
+    said = span.attributes.get("openinference.span.kind")
+    if not isinstance(said, str):
+        return None
+    operation = span.attributes.get("gen_ai.operation.name")
+    if isinstance(operation, str):
+        genai = OPERATION_KINDS.get(operation)
+        if genai is not None and genai.role in (Role.AGENT, Role.WORKFLOW, Role.TOOL):
+            return genai
+    if said.upper() == "TOOL" and "tool.name" not in span.attributes and span.name.lower().startswith("handoff"):
+        return OPERATION_KINDS["handoff"]
+    return KINDS.get(said.upper(), FUNCTION)
+
+
+DIALECT: Final = Dialect(
+    name="openinference",
+    kind=kind,
+    fields=FIELDS,
+    input_keys=("input.value", "tool.parameters"),
+    output_keys=("output.value",),
+    input_prefix="llm.input_messages.",
+    output_prefix="llm.output_messages.",
+)

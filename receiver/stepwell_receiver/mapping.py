@@ -1,0 +1,350 @@
+"""From OTLP spans to steps: one pure function over a decoded request.
+
+What differs between instrumentations stands in the tables of `dialects`; what holds for every span stands here and
+in its neighbours `naming` and `outcome`. Attributes of ours (``stepwell.*``) win over every dialect's.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from stepwell.semconv import (
+    CHECKPOINT_EVENT,
+    CHECKPOINT_ID,
+    CHECKPOINT_STATE,
+    CREDITS,
+    INPUT,
+    MEMORY_MB,
+    OUTPUT,
+    RUNTIME_MODE,
+    SPAN_STATE,
+    SPAN_STATE_STARTED,
+    STEP_TYPE,
+    TRIGGER_SOURCE,
+    TRIGGER_TYPE,
+)
+from stepwell_receiver import naming, outcome, values
+from stepwell_receiver.dialects import DIALECTS, Dialect, Kind, detect
+from stepwell_receiver.wire import Attributes, Event, Scope, Span, TraceRequest, Value
+from stepwell_storage.model import Checkpoint, Role, Step, StepType
+
+_FLAG_HAS_REMOTE: Final = 0x100
+_FLAG_IS_REMOTE: Final = 0x200
+_TRIGGER_TYPES: Final = frozenset(("manual", "scheduled", "webhook", "api"))
+_ENVIRONMENT_KEYS: Final = ("deployment.environment.name", "deployment.environment")
+_FIELD_KEYS: Final = {
+    dialect.name: {
+        name: tuple(
+            dict.fromkeys(
+                key for source in (dialect, *DIALECTS) for key in source.fields.get(name, ())
+            )
+        )
+        for name in {name for source in DIALECTS for name in source.fields}
+    }
+    for dialect in DIALECTS
+}
+"""For each dialect and field the keys to look up: its own first, then the others'."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What all spans of one resource and scope share."""
+
+    scope: Scope
+    service_name: str | None
+    service_version: str | None
+    environment: str | None
+    framework: str | None
+    resource_json: str | None
+
+
+@dataclass(slots=True)
+class _Times:
+    start_ns: int
+    end_ns: int | None
+    duration_ms: float | None
+
+
+def map_request(request: TraceRequest, *, max_attribute_bytes: int) -> list[Step]:
+    """Maps every span of a request whose ids are valid; the order is the request's.
+
+    Args:
+        request: a decoded request.
+        max_attribute_bytes: longer attribute values are cut, and the step gets the flag ``attribute_cut``.
+    """
+    steps = []
+    for group in request.groups:
+        source = _source(group.resource, group.scope)
+        steps.extend(_map_span(span, source, max_attribute_bytes) for span in group.spans)
+    return steps
+
+
+def _source(resource: Attributes, scope: Scope) -> _Source:
+    return _Source(
+        scope=scope,
+        service_name=values.as_text(resource.get("service.name")),
+        service_version=values.as_text(resource.get("service.version")),
+        environment=values.as_text(values.first(resource, _ENVIRONMENT_KEYS)),
+        framework=naming.framework_of(scope.name),
+        resource_json=values.as_json(dict(resource)) if resource else None,
+    )
+
+
+def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
+    flags: list[str] = []
+    span.attributes = _bounded(span.attributes, max_attribute_bytes, flags)
+    dialect, kind = detect(span, source.scope)
+    live = _live_ids(span)
+    times = _times(span, flags, is_live=live is not None)
+    span_id, parent_id = live or (span.span_id, span.parent_span_id)
+    fields = _Fields(span.attributes, _FIELD_KEYS[dialect.name])
+    result = outcome.of_span(span, is_live=live is not None)
+    given, returned, consumed = _payload(span, dialect, max_attribute_bytes)
+    model = fields.text("model") if kind.role in naming.MODEL_ROLES else None
+    agent = (fields.text("workflow_name") if kind.role is Role.WORKFLOW else None) or fields.text("agent_name")
+    names = naming.names_of(span, kind, agent, fields.text("tool_name"), fields.texts("model"))
+    prompt_tokens, completion_tokens = fields.count("prompt_tokens"), fields.count("completion_tokens")
+    finish_reason = _finish_reason(fields.raw("finish_reason"))
+    return Step(
+        trace_id=span.trace_id,
+        span_id=span_id,
+        parent_span_id=parent_id or None,
+        parent_is_remote=bool(span.flags & _FLAG_IS_REMOTE) if span.flags & _FLAG_HAS_REMOTE else None,
+        start_ns=times.start_ns,
+        end_ns=times.end_ns,
+        duration_ms=times.duration_ms,
+        name=span.name,
+        step_name=names.step_name,
+        step_type=_step_type(span, kind),
+        role=kind.role,
+        operation=kind.operation,
+        status=result.status,
+        error_type=result.error_type,
+        error_message=result.error_message,
+        agent_name=names.agent_name,
+        span_agent_name=names.span_agent_name,
+        agent_ref=fields.text("agent_ref"),
+        agent_version=fields.text("agent_version"),
+        model=model,
+        provider=fields.text("provider") if model else None,
+        response_id=fields.text("response_id"),
+        finish_reason=finish_reason,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cache_read_tokens=fields.count("cache_read_tokens"),
+        cache_write_tokens=fields.count("cache_write_tokens"),
+        reasoning_tokens=fields.count("reasoning_tokens"),
+        cost_usd=fields.number("cost_usd"),
+        credits=values.as_number(span.attributes.get(CREDITS)),
+        memory_mb=values.as_number(span.attributes.get(MEMORY_MB)),
+        session_id=fields.text("session_id"),
+        user_id=fields.text("user_id"),
+        trigger_type=_trigger_type(span.attributes),
+        trigger_source_json=_optional_json(span.attributes.get(TRIGGER_SOURCE)),
+        runtime_mode=values.as_text(span.attributes.get(RUNTIME_MODE)),
+        service_name=source.service_name,
+        service_version=source.service_version,
+        environment=values.as_text(values.first(span.attributes, _ENVIRONMENT_KEYS)) or source.environment,
+        framework=source.framework,
+        scope_name=source.scope.name or None,
+        has_input=given is not None,
+        has_output=returned is not None
+        or (kind.role is Role.MODEL and bool(completion_tokens or finish_reason)),
+        flags=tuple(flags),
+        checkpoints=_checkpoints(span.events),
+        is_live=live is not None,
+        input_json=given,
+        output_json=returned,
+        error_json=result.error_json,
+        attributes_json=values.as_json({k: v for k, v in span.attributes.items() if k not in consumed}),
+        resource_json=source.resource_json,
+        events_json=_events_json(span.events),
+        links_json=_links_json(span),
+    )
+
+
+class _Fields:
+    """Looks fields up in a span's attributes by a dialect's table."""
+
+    __slots__ = ("_attributes", "_keys")
+
+    def __init__(self, attributes: Attributes, keys: dict[str, tuple[str, ...]]) -> None:
+        self._attributes = attributes
+        self._keys = keys
+
+    def raw(self, name: str) -> Value:
+        return values.first(self._attributes, self._keys[name])
+
+    def text(self, name: str) -> str | None:
+        return values.as_text(self.raw(name))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """All the different values under the field's keys."""
+        found = (values.as_text(self._attributes.get(key)) for key in self._keys[name])
+        return tuple(dict.fromkeys(text for text in found if text))
+
+    def count(self, name: str) -> int | None:
+        return values.as_count(self.raw(name))
+
+    def number(self, name: str) -> float | None:
+        return values.as_number(self.raw(name))
+
+
+def _bounded(attributes: Attributes, max_bytes: int, flags: list[str]) -> Attributes:
+    """The attributes with over-long text cut; sets the flag ``attribute_cut``."""
+    too_long = [
+        key for key, value in attributes.items() if isinstance(value, str | bytes | list | dict) and _size(value) > max_bytes
+    ]
+    if not too_long:
+        return attributes
+    flags.append("attribute_cut")
+    return {key: _cut(value, max_bytes) if key in too_long else value for key, value in attributes.items()}
+
+
+def _size(value: Value) -> int:
+    if isinstance(value, list | dict):
+        return len(values.as_json(value))
+    return len(value) if isinstance(value, str | bytes) else 8
+
+
+def _cut(value: Value, max_bytes: int) -> Value:
+    if isinstance(value, list | dict):
+        value = values.as_json(value)
+    if isinstance(value, str):
+        return value.encode()[:max_bytes].decode(errors="ignore")
+    return value[:max_bytes] if isinstance(value, bytes) else value
+
+
+def _live_ids(span: Span) -> tuple[bytes, bytes] | None:
+    """(span id, parent id) of a span that was sent when it started; ``None`` for a finished one.
+
+    Logfire's pending spans are spans of their own below the real one, whose parent an attribute tells.
+    """
+    if span.attributes.get(SPAN_STATE) == SPAN_STATE_STARTED:
+        return span.span_id, span.parent_span_id
+    if span.attributes.get("logfire.span_type") != "pending_span" or not any(span.parent_span_id):
+        return None
+    parent = values.as_text(span.attributes.get("logfire.pending_parent_id")) or ""
+    try:
+        parent_id = bytes.fromhex(parent)
+    except ValueError:
+        parent_id = b""
+    return span.parent_span_id, parent_id if len(parent_id) == 8 and any(parent_id) else b""
+
+
+def _times(span: Span, flags: list[str], *, is_live: bool) -> _Times:
+    """Start, end and duration, mended where they cannot be: missing times, an end before the start."""
+    start_ns, end_ns = span.start_ns, span.end_ns
+    if start_ns == 0 and end_ns:
+        flags.append("start_time_missing")
+        return _Times(_micro(end_ns), _micro(end_ns), None)
+    if is_live:
+        return _Times(_micro(start_ns), None, None)
+    if end_ns == 0:
+        flags.append("end_time_missing")
+        return _Times(_micro(start_ns), None, None)
+    if end_ns < start_ns:
+        flags.append("end_before_start")
+        end_ns = start_ns
+    return _Times(_micro(start_ns), _micro(end_ns), (end_ns - start_ns) / 1e6)
+
+
+def _micro(time_ns: int) -> int:
+    return time_ns - time_ns % 1000
+
+
+def _payload(span: Span, dialect: Dialect, max_bytes: int) -> tuple[str | None, str | None, set[str]]:
+    """Input and output as JSON text, and the attribute keys that they replace."""
+    attributes, consumed = span.attributes, set[str]()
+    given = _declared(attributes, INPUT, consumed)
+    returned = _declared(attributes, OUTPUT, consumed)
+    for source in dict.fromkeys((dialect.name, *(d.name for d in DIALECTS))):
+        table = _BY_NAME[source]
+        given = given or _found(attributes, table.input_keys, table.input_prefix, consumed)
+        returned = returned or _found(attributes, table.output_keys, table.output_prefix, consumed)
+        if table.events and span.events and (given is None or returned is None):
+            told = table.events(span.events)
+            given = given or _optional_payload(told[0])
+            returned = returned or _optional_payload(told[1])
+    return given, returned, consumed
+
+
+_BY_NAME: Final = {dialect.name: dialect for dialect in DIALECTS}
+
+
+def _declared(attributes: Attributes, key: str, consumed: set[str]) -> str | None:
+    if key not in attributes:
+        return None
+    consumed.add(key)
+    return values.parsed_json(attributes[key])
+
+
+def _found(attributes: Attributes, keys: tuple[str, ...], prefix: str | None, consumed: set[str]) -> str | None:
+    for key in keys:
+        value = attributes.get(key)
+        if value is None:
+            continue
+        text = values.payload_json(naming.until_reply(key, value))
+        if text is not None:
+            if key not in naming.TRANSCRIPT_KEYS:
+                consumed.add(key)
+            return text
+    return _optional_payload(values.unflatten(attributes, prefix) or None) if prefix else None
+
+
+def _optional_payload(value: Value) -> str | None:
+    return None if value is None else values.payload_json(value)
+
+
+def _optional_json(value: Value) -> str | None:
+    return None if value is None else values.parsed_json(value)
+
+
+def _finish_reason(value: Value) -> str | None:
+    """The first finish reason, also where a list comes as JSON text."""
+    if isinstance(value, str):
+        parsed = values.parse_container(value)
+        value = parsed if isinstance(parsed, list) else value
+    return values.as_text(value)
+
+
+def _step_type(span: Span, kind: Kind) -> StepType:
+    said = span.attributes.get(STEP_TYPE)
+    if isinstance(said, str) and said in StepType:
+        return StepType(said)
+    return naming.step_type_of(span, kind)
+
+
+def _trigger_type(attributes: Attributes) -> str | None:
+    said = (values.as_text(attributes.get(TRIGGER_TYPE)) or "").lower()
+    return said if said in _TRIGGER_TYPES else None
+
+
+def _checkpoints(events: list[Event]) -> tuple[Checkpoint, ...]:
+    return tuple(
+        Checkpoint(
+            id=values.as_text(event.attributes.get(CHECKPOINT_ID)) or str(event.time_ns),
+            time_ns=_micro(event.time_ns),
+            state_json=_optional_json(event.attributes.get(CHECKPOINT_STATE)),
+        )
+        for event in events
+        if event.name == CHECKPOINT_EVENT
+    )
+
+
+def _events_json(events: list[Event]) -> str | None:
+    if not events:
+        return None
+    rows: list[Value] = [
+        {"name": event.name, "time_unix_nano": event.time_ns, "attributes": event.attributes} for event in events
+    ]
+    return values.as_json(rows)
+
+
+def _links_json(span: Span) -> str | None:
+    if not span.links:
+        return None
+    rows: list[Value] = [
+        {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": link.attributes}
+        for link in span.links
+    ]
+    return values.as_json(rows)

@@ -1,0 +1,140 @@
+"""Names and kinds that a step carries: its own, its agent's, its framework's (contract, chapter 4, "Names")."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from stepwell_receiver import values
+from stepwell_receiver.dialects import Kind
+from stepwell_receiver.wire import KIND_CLIENT, KIND_PRODUCER, Span, Value
+from stepwell_storage.model import Role, StepType
+
+MODEL_ROLES: Final = frozenset((Role.MODEL, Role.EMBEDDING, Role.RETRIEVAL, Role.AGENT))
+"""Roles whose model is worth keeping."""
+
+TRANSCRIPT_KEYS: Final = frozenset(("pydantic_ai.all_messages", "all_messages_events"))
+"""Attributes that hold a whole conversation, of which only the part before the first reply is the input."""
+
+_AGENT_ROLES: Final = frozenset((Role.AGENT, Role.WORKFLOW, Role.CHAIN))
+_ROLES_OF_INPUT: Final = frozenset(("system", "user", "developer"))
+
+_PREFIXED: Final = re.compile(
+    r"^(?:invoke_agent|invoke_workflow|invoke_graph|invoke_swarm|create_agent|agent_run|agent run|workflow|agent|crew)"
+    r"[ :]+\[?(?P<name>[^\[\]]+)\]?$"
+)
+_BRACKETED: Final = re.compile(r"^[\w ]+ ?\[(?P<name>[^\[\]]+)\]$")
+_SUFFIXED: Final = re.compile(
+    r"^(?P<name>.+?)(?:\.(?:kickoff|kickoff_async|run|arun|_execute_core|execute|invoke|ainvoke|stream|workflow|agent)| run)$"
+)
+_MODEL_OPERATIONS: Final = ("chat", "text_completion", "generate_content", "embeddings")
+_LOOP_NAME: Final = re.compile(r"^(?:execute_event_loop_cycle|(?:step|turn|iteration|cycle|loop)(?:[ _#:-]*\d+)?)$", re.I)
+_DECISION_NAME: Final = re.compile(r"(?:^|[ _.-])(?:router?|route|decide|decision|planner|supervisor_route)(?:$|[ _.-])", re.I)
+
+_FRAMEWORKS: Final = {
+    "pydantic-ai": "pydantic-ai",
+    "strands.telemetry.tracer": "strands",
+    "gcp.vertex.agent": "google-adk",
+    "agent_framework": "agent-framework",
+    "autogen-core": "autogen",
+    "mcp-python-sdk": "mcp",
+    "com.anthropic.sdk.python": "anthropic",
+    "ai": "vercel-ai",
+    "gen_ai": "vercel-ai",
+    "langsmith": "langsmith",
+    "haystack": "haystack",
+    "agno": "agno",
+    "stepwell": "stepwell",
+}
+_INSTRUMENTATION: Final = re.compile(r"^(?:openinference|opentelemetry)[./]instrumentation[./](?P<name>[a-z0-9_-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A step's own name, its agent's name as an attribute states it, and the one that only the span's name tells."""
+
+    step_name: str
+    agent_name: str | None
+    span_agent_name: str | None
+
+
+def names_of(span: Span, kind: Kind, agent: str | None, tool: str | None, models: tuple[str, ...]) -> Names:
+    """The names of one span; `agent`, `tool` and `models` are what its attributes state."""
+    stripped = _without_affixes(span.name) if kind.role in _AGENT_ROLES else None
+    match kind.role:
+        case Role.TOOL:
+            step_name = tool or _after(span.name, "execute_tool") or span.name
+        case Role.AGENT | Role.WORKFLOW:
+            step_name = agent or stripped or span.name
+        case Role.MODEL | Role.EMBEDDING:
+            step_name = _without_model(span.name, models)
+        case Role.HANDOFF:
+            step_name = "handoff"
+        case _:
+            step_name = span.name
+    return Names(step_name or kind.operation, agent, stripped)
+
+
+def framework_of(scope_name: str) -> str | None:
+    """The framework behind an instrumentation scope; ``None`` where the scope is the application's own."""
+    known = _FRAMEWORKS.get(scope_name)
+    if known:
+        return known
+    match = _INSTRUMENTATION.match(scope_name)
+    if not match:
+        return None
+    return re.sub(r"_v\d+$", "", match["name"]).replace("_", "-")
+
+
+def step_type_of(span: Span, kind: Kind) -> StepType:
+    """The specification's step type from a span's kind (contract, chapter 4, vocabularies)."""
+    if kind.role in (Role.MODEL, Role.EMBEDDING, Role.RETRIEVAL) or kind.operation == "database":
+        return StepType.API_CALL
+    if kind.operation == "http":
+        return StepType.API_CALL if span.kind in (KIND_CLIENT, KIND_PRODUCER) else StepType.ACTION
+    if kind.role in (Role.GUARDRAIL, Role.HANDOFF):
+        return StepType.DECISION
+    if kind.role in (Role.CHAIN, Role.OTHER):
+        if _LOOP_NAME.match(span.name):
+            return StepType.LOOP
+        if _DECISION_NAME.search(span.name):
+            return StepType.DECISION
+        if span.kind == KIND_CLIENT and kind.role is Role.OTHER:
+            return StepType.API_CALL
+    return StepType.ACTION
+
+
+def until_reply(key: str, value: Value) -> Value:
+    """A transcript's messages up to the first reply; every other value as it is."""
+    if key not in TRANSCRIPT_KEYS:
+        return value
+    messages = values.parse_container(value) if isinstance(value, str) else value
+    if not isinstance(messages, list):
+        return value
+    given: list[Value] = []
+    for message in messages:
+        if not isinstance(message, dict) or message.get("role") not in _ROLES_OF_INPUT:
+            break
+        given.append(message)
+    return given
+
+
+def _without_affixes(name: str) -> str | None:
+    """``invoke_agent x``, ``agent_run [x]``, ``x.kickoff``, ``x run`` → ``x``; other names as they are."""
+    for pattern in (_PREFIXED, _BRACKETED, _SUFFIXED):
+        match = pattern.match(name)
+        if match:
+            return match["name"].strip() or None
+    return name.strip() or None
+
+
+def _without_model(name: str, models: tuple[str, ...]) -> str:
+    """``chat gpt-4o-mini`` → ``chat``."""
+    for model in models:
+        if name.endswith(" " + model):
+            return name[: -len(model) - 1].strip()
+    operation = name.partition(" ")[0]
+    return operation if operation in _MODEL_OPERATIONS else name
+
+
+def _after(name: str, word: str) -> str | None:
+    return name[len(word) :].strip() or None if name.startswith(word + " ") else None

@@ -1,0 +1,104 @@
+"""How a span ended: status, error type and message, from its status, attributes and exception events."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from stepwell_receiver import values
+from stepwell_receiver.wire import STATUS_ERROR, STATUS_OK, Attributes, Span, Value
+from stepwell_storage.model import Status
+
+_CANCELLED: Final = re.compile(r"cancel|KeyboardInterrupt|GeneratorExit|abort", re.I)
+_TIMEOUT: Final = re.compile(r"time[d_ ]*-?out|deadline", re.I)
+_BARE_WORD: Final = re.compile(r"^(?:\w+ ){0,3}(?:cancell?ed|timed?[ -]?out)\.?$", re.I)
+_TYPED_MESSAGE: Final = re.compile(
+    r"^(?P<type>[A-Za-z_][\w.]*?(?:Error|Exception|Timeout|Interrupt|Cancelled|Retry|Exit|Tripwire\w*))\s*(?:[:(]\s*(?P<rest>.*))?$",
+    re.S,
+)
+_TRACEBACK: Final = "Traceback (most recent call last)"
+_NO_TYPES: Final = frozenset(("_OTHER", ""))
+_MAX_MESSAGE_CHARACTERS: Final = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A span's end. `error_type` is a short class name; all ``None`` where nothing went wrong."""
+
+    status: Status
+    error_type: str | None = None
+    error_message: str | None = None
+    error_json: str | None = None
+
+
+def of_span(span: Span, *, is_live: bool) -> Outcome:
+    """Status ERROR, an ``error.type``, a tool's own error status or (on an unset status) an exception: not a success."""
+    if is_live:
+        return Outcome(Status.RUNNING)
+    exception = _last_exception(span)
+    if not _went_wrong(span, exception):
+        return Outcome(Status.SUCCESS)
+    error_type, message = _error_of(span, exception)
+    return Outcome(
+        status=_status_of(error_type, message),
+        error_type=error_type,
+        error_message=message,
+        error_json=_error_json(error_type, message, exception),
+    )
+
+
+def _went_wrong(span: Span, exception: Attributes | None) -> bool:
+    if span.status_code == STATUS_ERROR or span.attributes.get("gen_ai.tool.status") == "error":
+        return True
+    if span.status_code == STATUS_OK:
+        return False
+    return exception is not None or values.as_text(span.attributes.get("error.type")) not in (None, "_OTHER")
+
+
+def _last_exception(span: Span) -> Attributes | None:
+    for event in reversed(span.events):
+        if event.name == "exception":
+            return event.attributes
+    return None
+
+
+def _error_of(span: Span, exception: Attributes | None) -> tuple[str | None, str | None]:
+    """(type, message): the exception's own, else the error attributes, else what the status message spells out."""
+    raised = exception or {}
+    message = values.as_text(raised.get("exception.message")) or span.status_message.strip() or None
+    message = message or values.as_text(values.first(span.attributes, ("error.message", "exception.message")))
+    error_type = values.as_text(raised.get("exception.type"))
+    if error_type in (None, "_OTHER"):
+        error_type = values.as_text(values.first(span.attributes, ("error.type", "exception.type")))
+    spelled = _TYPED_MESSAGE.match(message.partition(_TRACEBACK)[0].strip()) if message else None
+    if (error_type or "") in _NO_TYPES:
+        error_type = spelled["type"] if spelled else None
+    return _short(error_type), _trimmed(message)
+
+
+def _short(error_type: str | None) -> str | None:
+    """``openai.error.RateLimitError`` → ``RateLimitError``; codes stay as they are."""
+    if not error_type:
+        return None
+    head, _, tail = error_type.rpartition(".")
+    return (tail if head and tail.isidentifier() else error_type)[:200]
+
+
+def _trimmed(message: str | None) -> str | None:
+    """The message without the traceback that some instrumentations append."""
+    if message is None:
+        return None
+    head = message.partition(_TRACEBACK)[0].strip()
+    return (head or message)[:_MAX_MESSAGE_CHARACTERS]
+
+
+def _status_of(error_type: str | None, message: str | None) -> Status:
+    told = error_type or ((message or "") if _BARE_WORD.match(message or "") else "")
+    if _CANCELLED.search(told):
+        return Status.CANCELLED
+    return Status.TIMEOUT if _TIMEOUT.search(told) else Status.FAILED
+
+
+def _error_json(error_type: str | None, message: str | None, exception: Attributes | None) -> str:
+    stack: Value = (exception or {}).get("exception.stacktrace")
+    told: dict[str, Value] = {"type": error_type, "message": message, "stacktrace": stack}
+    return values.as_json({key: value for key, value in told.items() if value is not None})

@@ -1,0 +1,109 @@
+"""Attribute values as what a step's columns hold: text, numbers, JSON. Nothing here raises on odd input."""
+
+import base64
+import math
+from typing import Any, Final
+
+import orjson
+
+from stepwell_receiver.wire import Attributes, Value
+
+_EMPTY_JSON: Final = frozenset(("", "null", "[]", "{}", '""'))
+_MAX_INT: Final = 2**63 - 1
+
+
+def first(attributes: Attributes, keys: tuple[str, ...]) -> Value:
+    """The value under the first of `keys` that is there and not empty."""
+    for key in keys:
+        value = attributes.get(key)
+        if value is not None and value != "":
+            return value
+    return None
+
+
+def as_text(value: Value) -> str | None:
+    """Text as it is, a list's first item, numbers in words; ``None`` for nothing or blank."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if value is None or isinstance(value, dict | bytes):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value).strip() or None
+
+
+def as_count(value: Value) -> int | None:
+    """A non-negative integer from an integer, a float or their text."""
+    number = as_number(value)
+    if number is None or number < 0 or number > _MAX_INT:
+        return None
+    return int(number)
+
+
+def as_number(value: Value) -> float | None:
+    """A finite number from an integer, a float or their text."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
+
+
+def as_json(value: Value) -> str:
+    """JSON text of any attribute value: bytes as base64, numbers that JSON does not know as null."""
+    return _clean(orjson.dumps(value, default=_as_base64, option=orjson.OPT_NON_STR_KEYS).decode())
+
+
+def payload_json(value: Value) -> str | None:
+    """JSON text of a payload; text that itself holds a JSON object or list is taken as such. ``None`` if empty."""
+    if isinstance(value, str):
+        parsed = parse_container(value)
+        value = value if parsed is None else parsed
+    text = as_json(value)
+    return None if text in _EMPTY_JSON else text
+
+
+def parsed_json(value: Value) -> str | None:
+    """JSON text of an attribute whose content is JSON by definition (``stepwell.input``); other text is a string."""
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            pass
+    text = as_json(value)
+    return None if text in _EMPTY_JSON else text
+
+
+def parse_container(text: str) -> Any:
+    """The object or list that a JSON text holds; ``None`` for everything else."""
+    if text[:1] not in ("{", "[") and not text.lstrip()[:1] in ("{", "["):
+        return None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def unflatten(attributes: Attributes, prefix: str) -> list[Value]:
+    """Messages from ``<prefix><index>.<field>`` attributes, in the order of their index."""
+    messages: dict[int, dict[str, Value]] = {}
+    for key, value in attributes.items():
+        if key.startswith(prefix):
+            index, _, name = key[len(prefix) :].partition(".")
+            if index.isascii() and index.isdigit() and len(index) < 9:
+                messages.setdefault(int(index), {})[name.removeprefix("message.") or "value"] = value
+    return [messages[index] for index in sorted(messages)]
+
+
+def _clean(text: str) -> str:
+    """PostgreSQL stores no NUL character, not even escaped."""
+    return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text
+
+
+def _as_base64(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return str(value)

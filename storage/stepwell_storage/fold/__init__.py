@@ -1,0 +1,138 @@
+"""From a trace's steps to its executions: one pure function, free of I/O, clock and chance.
+
+`tree` orders the steps, `runs` finds the executions, `calls` counts model calls once, `ending` tells how a run ended,
+`names`, `path` and `timing` say the rest. The result is the same for every order and repetition of the steps.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from stepwell_storage.fold import calls, ending, names, path, runs, timing, tree
+from stepwell_storage.fold.attempts import attempts_of
+from stepwell_storage.fold.totals import first_known, framework_of, models_of, payload_spans, totals_of
+from stepwell_storage.model import Checkpoint, Execution, Placement, Role, Status, Step, StepType
+
+__all__ = ["fold_trace"]
+
+
+def fold_trace(steps: Iterable[Step]) -> tuple[Execution, ...]:
+    """The executions of one trace, by start; empty where nothing in it is an agent's.
+
+    Args:
+        steps: all steps of one trace, in any order, with repetitions; the payload fields are not read.
+    """
+    whole = tree.build(steps)
+    return tuple(_execution(whole, run) for run in runs.find(whole))
+
+
+def _execution(whole: tree.Tree, run: runs.Run) -> Execution:
+    members = [whole.steps[i] for i in run.members]
+    top = whole.steps[run.root] if run.root >= 0 else None
+    counted = calls.count(whole, run.members)
+    end = ending.of_run(whole, run.root, run.members, counted)
+    totals = totals_of([whole.steps[i] for i in run.members if i in counted.counted])
+    ordered = [top, *members] if top else members
+    input_span_id, output_span_id = payload_spans(top, members)
+    return Execution(
+        execution_id=_execution_id(members[0].trace_id, top),
+        trace_id=members[0].trace_id,
+        root_span_id=top.span_id if top else None,
+        agent_id=names.agent_id(whole, run.root, run.members),
+        agent_name=names.agent_name(whole, run.root, run.members),
+        parent_execution_id=None,
+        status=end.status,
+        start_ns=top.start_ns if top else min(step.start_ns for step in members),
+        end_ns=top.end_ns if top else None,
+        duration_ms=top.duration_ms if top else None,
+        last_activity_ns=max(step.end_ns or step.start_ns for step in members),
+        error_type=end.error_type,
+        error_message=end.error_message,
+        error_step_name=end.error_step_name,
+        error_fingerprint=end.error_fingerprint,
+        prompt_tokens=totals.prompt_tokens,
+        completion_tokens=totals.completion_tokens,
+        cache_read_tokens=totals.cache_read_tokens,
+        cache_write_tokens=totals.cache_write_tokens,
+        reasoning_tokens=totals.reasoning_tokens,
+        cost_usd=totals.cost_usd,
+        credits=_sum(step.credits for step in members),
+        memory_mb=max((step.memory_mb for step in members if step.memory_mb is not None), default=None),
+        api_calls=_api_calls(whole, run.members, counted),
+        steps_total=len(members),
+        steps_completed=sum(step.status not in (Status.RUNNING, Status.PENDING) for step in members),
+        path=_path(whole, run, counted),
+        models=models_of([whole.steps[i] for i in run.members if i not in counted.duplicate_of]),
+        session_id=first_known(ordered, "session_id"),
+        user_id=first_known(ordered, "user_id"),
+        trigger_type=first_known(ordered, "trigger_type"),
+        trigger_source_json=first_known(ordered, "trigger_source_json"),
+        environment=first_known(ordered, "environment"),
+        runtime_mode=first_known(ordered, "runtime_mode"),
+        version=first_known(ordered, "agent_version") or first_known(ordered, "service_version"),
+        service_name=first_known(ordered, "service_name"),
+        framework=framework_of(top, members),
+        input_span_id=input_span_id,
+        output_span_id=output_span_id,
+        checkpoints=_checkpoints(members),
+        placements=_placements(whole, run, counted),
+    )
+
+
+def _execution_id(trace_id: bytes, top: Step | None) -> str:
+    return f"{trace_id.hex()}-{top.span_id.hex()}" if top else trace_id.hex()
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _api_calls(whole: tree.Tree, members: Sequence[int], counted: calls.Calls) -> int:
+    """Remote calls, each once: reports of the same call and the HTTP request inside a model call do not count again."""
+    remote = {
+        i for i in members if whole.steps[i].step_type is StepType.API_CALL and i not in counted.duplicate_of
+    }
+    inside: set[int] = set()
+    for i in sorted(members):
+        parent = whole.parents[i]
+        if parent in inside or (parent >= 0 and whole.steps[parent].step_type is StepType.API_CALL):
+            inside.add(i)
+    duplicates_kept = {kept for kept in counted.duplicate_of.values()}
+    return len(remote - (inside - duplicates_kept))
+
+
+def _path(whole: tree.Tree, run: runs.Run, counted: calls.Calls) -> str:
+    steps = [whole.steps[i] for i in run.members if i != run.root and i not in counted.duplicate_of]
+    if not steps and run.root >= 0:
+        steps = [whole.steps[run.root]]
+    return path.collapsed(path.logical_names(steps))
+
+
+def _checkpoints(members: Sequence[Step]) -> tuple[Checkpoint, ...]:
+    found = [checkpoint for step in members for checkpoint in step.checkpoints]
+    return tuple(sorted(found, key=lambda c: (c.time_ns, c.id)))
+
+
+def _placements(whole: tree.Tree, run: runs.Run, counted: calls.Calls) -> tuple[Placement, ...]:
+    index = {i: at for at, i in enumerate(run.members)}
+    attempts = attempts_of(whole, run.members)
+    own_ms = timing.self_durations_ms(whole, run.members)
+    critical = timing.critical_path(whole, run.members, run.root)
+    depths: dict[int, int] = {}
+    for i in sorted(run.members):
+        depths[i] = depths.get(whole.parents[i], -1) + 1
+    return tuple(
+        Placement(
+            step=whole.steps[i],
+            index=at,
+            parent_index=index.get(whole.parents[i]),
+            depth=depths[i],
+            attempt=attempts[i],
+            status=counted.worst.get(i, whole.steps[i].status),
+            operation="chain" if i in counted.duplicate_of else whole.steps[i].operation,
+            duplicate_of=index.get(counted.duplicate_of[i]) if i in counted.duplicate_of else None,
+            counts_tokens=i in counted.counted,
+            self_duration_ms=own_ms[i],
+            on_critical_path=i in critical,
+        )
+        for i, at in index.items()
+    )

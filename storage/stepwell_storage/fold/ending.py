@@ -1,0 +1,160 @@
+"""How an execution ended and why: status, the deepest cause, its fingerprint (contract, chapter 4, "Status").
+
+A run's own status decides. Instrumentations leave cancelled runs unset, so a run that looks like a success but was cut
+off in the middle (a model call that returned nothing, a tool call that nothing followed, and no output) is cancelled.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stepwell_storage.fold.calls import Calls
+from stepwell_storage.fold.tree import AGENTIC, Tree
+from stepwell_storage.model import Role, Status, Step
+
+_BAD: Final = frozenset((Status.FAILED, Status.TIMEOUT, Status.CANCELLED))
+_FINISHED: Final = frozenset(("stop", "end_turn", "stop_sequence", "completed", "complete", "end", "eos"))
+_PROMPT_END_SHARE: Final = 0.02
+_FOLLOWING: Final = frozenset((Role.MODEL, Role.TOOL, Role.AGENT, Role.WORKFLOW, Role.HANDOFF))
+
+_MASKS: Final = (
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.I), "<uuid>"),
+    (re.compile(r"https?://\S+"), "<url>"),
+    (re.compile(r"\b(?:0x)?[0-9a-f]{8,}\b", re.I), "<hex>"),
+    (re.compile(r"'[^']*'|\"[^\"]*\""), "<text>"),
+    (re.compile(r"\d+(?:[.,]\d+)*"), "<n>"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A run's status and, where it is not a success, what went wrong and in which step."""
+
+    status: Status
+    error_type: str | None = None
+    error_message: str | None = None
+    error_step_name: str | None = None
+    error_fingerprint: str | None = None
+
+
+def of_run(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> Ending:
+    """The ending of one run; fragments (root -1) run on until they are stale, and are never a success."""
+    if root < 0:
+        return Ending(Status.RUNNING)
+    status = _own_status(tree, root)
+    if status is Status.SUCCESS and tree.steps[root].role is not Role.TOOL and _was_cut_off(tree, root, members, calls):
+        status = Status.CANCELLED
+    if status in _BAD:
+        return _with_cause(tree, root, members, status)
+    return Ending(status)
+
+
+def fingerprint(error_type: str | None, step_name: str | None, message: str | None) -> str:
+    """16 hex digits that are equal for failures of one kind: type, failing step and message without its variables."""
+    masked = (message or "").strip()[:2_000]
+    for pattern, word in _MASKS:
+        masked = pattern.sub(word, masked)
+    text = "\x1f".join((error_type or "", step_name or "", masked))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _own_status(tree: Tree, root: int) -> Status:
+    """The top span's status; where it is a success, that of wrappers of the same run below it."""
+    status = tree.steps[root].status
+    at = root
+    while status is Status.SUCCESS:
+        inner = [c for c in tree.children(at) if tree.steps[c].role in (*AGENTIC, Role.CHAIN)]
+        if len(inner) != 1 or not _is_same_run(tree.steps[at], tree.steps[inner[0]]):
+            break
+        at = inner[0]
+        status = tree.steps[at].status
+    return status
+
+
+def _is_same_run(outer: Step, inner: Step) -> bool:
+    if inner.role not in AGENTIC or outer.role not in (*AGENTIC, Role.CHAIN):
+        return False
+    same_name = (outer.agent_name or outer.span_agent_name) == (inner.agent_name or inner.span_agent_name)
+    return same_name or (outer.role is Role.AGENT and outer.agent_name is None)
+
+
+def _was_cut_off(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> bool:
+    if _has_output(tree, root, members):
+        return False
+    models = [i for i in members if tree.steps[i].role is Role.MODEL and i not in calls.duplicate_of]
+    if not models:
+        return False
+    last = max(models, key=lambda i: (tree.steps[i].start_ns, i))
+    if not tree.steps[last].has_output and tree.steps[last].status is Status.SUCCESS:
+        return len(models) == 1 or any(tree.steps[i].has_output for i in models)
+    return _ends_in_tool(tree, root, members, tree.steps[last])
+
+
+def _has_output(tree: Tree, root: int, members: Sequence[int]) -> bool:
+    """Whether the run returned something: its top span, or the agent at its end that no tool called."""
+    if tree.steps[root].has_output and tree.steps[root].role is not Role.MODEL:
+        return True
+    agents = [i for i in members if tree.steps[i].role in AGENTIC and not _is_below_tool(tree, i, root)]
+    if not agents:
+        return False
+    last = max(agents, key=lambda i: (tree.steps[i].end_ns or 0, -i))
+    return tree.steps[last].has_output
+
+
+def _is_below_tool(tree: Tree, i: int, root: int) -> bool:
+    while i != root and i >= 0:
+        i = tree.parents[i]
+        if i >= 0 and tree.steps[i].role is Role.TOOL:
+            return True
+    return False
+
+
+def _ends_in_tool(tree: Tree, root: int, members: Sequence[int], last_model: Step) -> bool:
+    """Whether nothing followed the last tool call, although a model was to read its result.
+
+    A run that ends at once after the tool, and whose model had said that it was done, is complete.
+    """
+    tools = [i for i in members if tree.steps[i].role is Role.TOOL]
+    if not tools:
+        return False
+    tool = tree.steps[max(tools, key=lambda i: (tree.steps[i].end_ns or 2**63, i))]
+    tool_end_ns, end_ns = tool.end_ns, tree.steps[root].end_ns
+    if tool_end_ns is None or end_ns is None:
+        return True
+    if any(tree.steps[i].role in _FOLLOWING and tree.steps[i].start_ns >= tool_end_ns for i in members):
+        return False
+    if last_model.start_ns > tool.start_ns:
+        return False
+    was_done = (last_model.finish_reason or "").lower() in _FINISHED
+    ended_promptly = end_ns - tool_end_ns <= _PROMPT_END_SHARE * max(end_ns - tree.steps[root].start_ns, 1)
+    return not (was_done and ended_promptly)
+
+
+def _with_cause(tree: Tree, root: int, members: Sequence[int], status: Status) -> Ending:
+    top = tree.steps[root]
+    cause = tree.steps[_deepest_cause(tree, root)]
+    error_type = top.error_type or cause.error_type
+    message = top.error_message or cause.error_message
+    return Ending(
+        status=status,
+        error_type=error_type,
+        error_message=message,
+        error_step_name=cause.step_name,
+        error_fingerprint=fingerprint(cause.error_type or error_type, cause.step_name, cause.error_message or message),
+    )
+
+
+def _deepest_cause(tree: Tree, root: int) -> int:
+    """From the top down through the last child that failed as its parent did, or that ended last among the failed."""
+    at = root
+    while True:
+        failed = [c for c in tree.children(at) if tree.steps[c].status in _BAD]
+        if not failed:
+            return at
+        wanted = tree.steps[at].error_type
+        alike = [c for c in failed if tree.steps[c].error_type == wanted] if wanted else failed
+        if not alike:
+            return at
+        at = max(alike, key=lambda c: (tree.steps[c].end_ns or 0, c))

@@ -1,0 +1,131 @@
+"""Which executions a trace holds, and which steps belong to each (contract, chapter 4, "Executions").
+
+The topmost agent or workflow is a run; else the topmost chain; else, where a model or tool was called, the root.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from stepwell_storage.fold.tree import AGENTIC, Tree
+from stepwell_storage.model import Role
+
+CALLS: Final = frozenset((Role.MODEL, Role.TOOL, Role.EMBEDDING))
+"""Roles that make a trace without any agent a run all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution's place in the tree.
+
+    `root` is -1 for fragments whose top span is missing. `members` are tree indices in step order (by start, a parent
+    before its children).
+    """
+
+    root: int
+    members: tuple[int, ...]
+
+
+def find(tree: Tree) -> list[Run]:
+    """The runs of a trace by start; empty where nothing agentic, no model and no tool is in it."""
+    agents = _agents_below(tree)
+    whole = [i for i in tree.roots() if not tree.is_orphan(i)]
+    orphans = [i for i in tree.roots() if tree.is_orphan(i)]
+    tops = _tops(tree, whole, agents)
+    if tops:
+        return _with_strays(tree, tops, [*_strays(tree, whole, tops), *orphans])
+    fragments = [i for i in orphans if _matters(tree, i)]
+    if not fragments:
+        return []
+    members = [i for top in orphans for i in range(top, tree.ends[top])]
+    return [Run(-1, _in_step_order(tree, members))]
+
+
+def _agents_below(tree: Tree) -> list[int]:
+    """For each step how many separate agents its subtree holds, itself included.
+
+    A chain that holds several agents, or model calls beside an agent, is a workflow and counts as one.
+    """
+    agents = [0] * len(tree.steps)
+    loose_calls = [0] * len(tree.steps)
+    for i in range(len(tree.steps) - 1, -1, -1):
+        role = tree.steps[i].role
+        if role is Role.MODEL:
+            loose_calls[i] += 1
+        is_workflow = role is Role.CHAIN and (agents[i] > 1 or (agents[i] == 1 and loose_calls[i] > 0))
+        if role in AGENTIC or is_workflow:
+            agents[i], loose_calls[i] = 1, 0
+        parent = tree.parents[i]
+        if parent >= 0:
+            agents[parent] += agents[i]
+            loose_calls[parent] += loose_calls[i]
+    return agents
+
+
+def _tops(tree: Tree, roots: list[int], agents: list[int]) -> list[int]:
+    """The top spans of the runs below `roots`, in preorder."""
+    agentic = _topmost(tree, roots, lambda i: agents[i] == 1 and tree.steps[i].role in (*AGENTIC, Role.CHAIN))
+    if agentic:
+        return agentic
+    chains = _topmost(tree, roots, lambda i: tree.steps[i].role is Role.CHAIN)
+    if chains:
+        return chains
+    return [i for i in roots if _matters(tree, i)]
+
+
+def _topmost(tree: Tree, roots: list[int], wanted: Callable[[int], bool]) -> list[int]:
+    found = []
+    for root in roots:
+        i = root
+        while i < tree.ends[root]:
+            if wanted(i):
+                found.append(i)
+                i = tree.ends[i]
+            else:
+                i += 1
+    return found
+
+
+def _matters(tree: Tree, top: int) -> bool:
+    """Whether a subtree holds an agent, a chain, a model or a tool call."""
+    roles = (*AGENTIC, *CALLS, Role.CHAIN)
+    return any(tree.steps[i].role in roles for i in range(top, tree.ends[top]))
+
+
+def _strays(tree: Tree, roots: list[int], tops: list[int]) -> list[int]:
+    """Topmost model, tool or chain steps that lie beside the runs, such as a classification before an agent."""
+    taken = set(tops)
+    holders = set()
+    for top in tops:
+        parent = tree.parents[top]
+        while parent >= 0 and parent not in holders:
+            holders.add(parent)
+            parent = tree.parents[parent]
+    found = []
+    for root in roots:
+        i = root
+        while i < tree.ends[root]:
+            if i in taken:
+                i = tree.ends[i]
+            elif i in holders or not (tree.steps[i].role in CALLS or tree.steps[i].role is Role.CHAIN):
+                i += 1
+            else:
+                found.append(i)
+                i = tree.ends[i]
+    return found
+
+
+def _with_strays(tree: Tree, tops: list[int], strays: list[int]) -> list[Run]:
+    """Runs with their subtrees; a stray or orphaned subtree joins the run that started last before it, else the first."""
+    by_start = sorted(tops, key=lambda i: (tree.steps[i].start_ns, i))
+    members = {top: list(range(top, tree.ends[top])) for top in by_start}
+    starts = [tree.steps[top].start_ns for top in by_start]
+    for stray in strays:
+        before = bisect_right(starts, tree.steps[stray].start_ns)
+        members[by_start[max(before - 1, 0)]].extend(range(stray, tree.ends[stray]))
+    return [Run(top, _in_step_order(tree, members[top])) for top in by_start]
+
+
+def _in_step_order(tree: Tree, members: list[int]) -> tuple[int, ...]:
+    return tuple(sorted(members, key=lambda i: (tree.steps[i].start_ns, i)))

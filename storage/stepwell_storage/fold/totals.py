@@ -1,0 +1,87 @@
+"""Sums and first known values over an execution's steps."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from stepwell_storage.model import Role, Step
+
+TextField = Literal[
+    "session_id",
+    "user_id",
+    "trigger_type",
+    "trigger_source_json",
+    "environment",
+    "runtime_mode",
+    "agent_version",
+    "service_version",
+    "service_name",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Tokens and cost over the steps that count; ``None`` where no step tells."""
+
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    cost_usd: float | None
+
+
+def totals_of(counted: Sequence[Step]) -> Totals:
+    """Sums over the steps whose usage counts."""
+    costs = [step.cost_usd for step in counted if step.cost_usd is not None]
+    return Totals(
+        prompt_tokens=_sum(step.prompt_tokens for step in counted),
+        completion_tokens=_sum(step.completion_tokens for step in counted),
+        cache_read_tokens=_sum(step.cache_read_tokens for step in counted),
+        cache_write_tokens=_sum(step.cache_write_tokens for step in counted),
+        reasoning_tokens=_sum(step.reasoning_tokens for step in counted),
+        cost_usd=sum(costs) if costs else None,
+    )
+
+
+def first_known(steps: Iterable[Step], name: TextField) -> str | None:
+    """The first value that is known, in the given order."""
+    for step in steps:
+        value: str | None = getattr(step, name)
+        if value is not None:
+            return value
+    return None
+
+
+def models_of(steps: Sequence[Step]) -> tuple[str, ...]:
+    """The different models of the model calls, in order of their first use."""
+    return tuple(dict.fromkeys(step.model for step in steps if step.role is Role.MODEL and step.model))
+
+
+def framework_of(top: Step | None, members: Sequence[Step]) -> str | None:
+    """The top span's framework, else the first agent's, else the first that is known."""
+    if top and top.framework:
+        return top.framework
+    agents = [step for step in members if step.role in (Role.AGENT, Role.WORKFLOW, Role.CHAIN)]
+    for step in (*agents, *members):
+        if step.framework:
+            return step.framework
+    return None
+
+
+def payload_spans(top: Step | None, members: Sequence[Step]) -> tuple[bytes | None, bytes | None]:
+    """The spans whose input and output are the run's: the top one, else the first and the last that has any."""
+    carriers = [step for step in members if step.role in (Role.AGENT, Role.WORKFLOW, Role.CHAIN, Role.MODEL)]
+    tops = [top] if top else []
+    given = [step for step in (*tops, *carriers) if step.has_input]
+    returned = [step for step in (*tops, *sorted(carriers, key=_end_ns, reverse=True)) if step.has_output]
+    return given[0].span_id if given else None, returned[0].span_id if returned else None
+
+
+def _end_ns(step: Step) -> int:
+    return step.end_ns or 0
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
