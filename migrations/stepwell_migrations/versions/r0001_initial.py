@@ -184,6 +184,8 @@ CREATE INDEX agent_executions_agent
     ON analytics.agent_executions (workspace_id, agent_id, start_time DESC, execution_id);
 CREATE INDEX agent_executions_status
     ON analytics.agent_executions (workspace_id, status, start_time DESC, execution_id);
+CREATE INDEX agent_executions_running
+    ON analytics.agent_executions (workspace_id, last_activity_at) WHERE status IN ('pending', 'running');
 CREATE INDEX agent_executions_duration
     ON analytics.agent_executions (workspace_id, duration_ms);
 CREATE TABLE analytics.agent_executions_default PARTITION OF analytics.agent_executions DEFAULT;

@@ -88,9 +88,7 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 def _api_calls(whole: tree.Tree, members: Sequence[int], counted: calls.Calls) -> int:
     """Remote calls, each once: reports of the same call and the HTTP request inside a model call do not count again."""
-    remote = {
-        i for i in members if whole.steps[i].step_type is StepType.API_CALL and i not in counted.duplicate_of
-    }
+    remote = {i for i in members if whole.steps[i].step_type is StepType.API_CALL and i not in counted.duplicate_of}
     inside: set[int] = set()
     for i in sorted(members):
         parent = whole.parents[i]

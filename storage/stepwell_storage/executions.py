@@ -1,0 +1,220 @@
+"""Writes the executions that a fold finds, in place of those that earlier folds of the same traces had found.
+
+An execution's start time may move while spans arrive, and a partition column is never updated in place: the old row is
+deleted and the new one inserted in one transaction, under the trace's lock, which the worker holds.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, Final
+
+import orjson
+import psycopg
+from psycopg.types.json import Jsonb
+
+from stepwell_storage import queries
+from stepwell_storage.fold.path import logical_names
+from stepwell_storage.model import Execution
+from stepwell_storage.times import to_datetime
+from stepwell_storage.traces import TraceWindow, columns_of
+
+SQL = queries.load("fold")
+
+_MAX_EDGES: Final = 500
+
+Payload = tuple[str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An execution as an earlier fold wrote it."""
+
+    workspace_id: uuid.UUID
+    execution_id: str
+    start_time: datetime
+    created_at: datetime
+
+
+async def replace_executions(
+    connection: psycopg.AsyncConnection[Any], folded: Mapping[TraceWindow, Sequence[Execution]]
+) -> int:
+    """Makes the stored executions of these traces equal to `folded`; gives their number.
+
+    Runs in the caller's transaction; the caller holds the traces' locks.
+    """
+    known = await _known(connection, list(folded))
+    await _delete(connection, known)
+    await _write_keys(connection, folded, known)
+    created_at = {(k.workspace_id, k.execution_id): k.created_at for k in known}
+    payloads = await _payloads(connection, folded)
+    now = datetime.now(UTC)
+    count = 0
+    async with connection.cursor() as cursor, cursor.copy(SQL.copy_executions) as copy:
+        for window, executions in folded.items():
+            for execution in executions:
+                key = (window.workspace_id, execution.execution_id)
+                await copy.write_row(_row(window.workspace_id, execution, payloads[key], created_at.get(key, now)))
+                count += 1
+    return count
+
+
+async def _known(connection: psycopg.AsyncConnection[Any], windows: Sequence[TraceWindow]) -> list[Known]:
+    columns = columns_of(windows)
+    parameters = {name: columns[name] for name in ("workspace_ids", "trace_ids")}
+    cursor = await connection.execute(SQL.known_executions, parameters)
+    return [Known(*row) for row in await cursor.fetchall()]
+
+
+async def _delete(connection: psycopg.AsyncConnection[Any], known: Sequence[Known]) -> None:
+    if known:
+        starts = [k.start_time for k in known]
+        keys = {"workspace_ids": [k.workspace_id for k in known], "execution_ids": [k.execution_id for k in known]}
+        bounds = {"start_times": starts, "lowest": min(starts), "highest": max(starts)}
+        await connection.execute(SQL.delete_executions, {**keys, **bounds})
+
+
+async def _write_keys(
+    connection: psycopg.AsyncConnection[Any],
+    folded: Mapping[TraceWindow, Sequence[Execution]],
+    known: Sequence[Known],
+) -> None:
+    rows = [(window.workspace_id, execution) for window, executions in folded.items() for execution in executions]
+    kept = {(workspace_id, execution.execution_id) for workspace_id, execution in rows}
+    gone = [k for k in known if (k.workspace_id, k.execution_id) not in kept]
+    if gone:
+        ids = {"workspace_ids": [k.workspace_id for k in gone], "execution_ids": [k.execution_id for k in gone]}
+        await connection.execute(SQL.delete_keys, ids)
+    if rows:
+        parameters = {
+            "workspace_ids": [workspace_id for workspace_id, _ in rows],
+            "execution_ids": [execution.execution_id for _, execution in rows],
+            "trace_ids": [execution.trace_id for _, execution in rows],
+            "start_times": [to_datetime(execution.start_ns) for _, execution in rows],
+        }
+        await connection.execute(SQL.upsert_keys, parameters)
+
+
+async def _payloads(
+    connection: psycopg.AsyncConnection[Any], folded: Mapping[TraceWindow, Sequence[Execution]]
+) -> dict[tuple[uuid.UUID, str], Payload]:
+    """(input, output) of each execution, from the spans that the fold chose."""
+    wanted = [
+        (window, span_id)
+        for window, executions in folded.items()
+        for execution in executions
+        for span_id in {execution.input_span_id, execution.output_span_id}
+        if span_id is not None
+    ]
+    found: dict[tuple[TraceWindow, bytes], Payload] = {}
+    if wanted:
+        parameters = {**columns_of([window for window, _ in wanted]), "span_ids": [span_id for _, span_id in wanted]}
+        cursor = await connection.execute(SQL.read_run_payload, parameters)
+        for place, span_id, given, returned in await cursor.fetchall():
+            found[wanted[place - 1][0], span_id] = given, returned
+    nothing: Payload = (None, None)
+    return {
+        (window.workspace_id, execution.execution_id): (
+            found.get((window, execution.input_span_id or b""), nothing)[0],
+            found.get((window, execution.output_span_id or b""), nothing)[1],
+        )
+        for window, executions in folded.items()
+        for execution in executions
+    }
+
+
+def _row(workspace_id: uuid.UUID, execution: Execution, payload: Payload, created_at: datetime) -> tuple[Any, ...]:
+    """The columns of ``copy_executions``, in its order."""
+    e = execution
+    return (
+        uuid.uuid5(workspace_id, e.execution_id),
+        workspace_id,
+        e.execution_id,
+        e.trace_id.hex(),
+        e.root_span_id.hex() if e.root_span_id else None,
+        e.parent_execution_id,
+        e.agent_id,
+        e.agent_name,
+        e.user_id,
+        e.session_id,
+        e.trigger_type,
+        e.trigger_source_json,
+        payload[0],
+        payload[1],
+        to_datetime(e.start_ns),
+        None if e.end_ns is None else to_datetime(e.end_ns),
+        e.duration_ms,
+        to_datetime(e.last_activity_ns),
+        e.status.value,
+        e.error_type,
+        e.error_message,
+        e.error_step_name,
+        e.error_fingerprint,
+        e.credits,
+        tokens_used(e),
+        e.prompt_tokens,
+        e.completion_tokens,
+        e.cost_usd,
+        e.api_calls,
+        e.memory_mb,
+        e.steps_total,
+        e.steps_completed,
+        Jsonb(graph_summary(e)),
+        e.path,
+        _checkpoints(e),
+        e.environment,
+        e.runtime_mode,
+        e.version,
+        e.service_name,
+        e.framework,
+        list(e.models),
+        [place.step.span_id for place in e.placements],
+        [place.attempt for place in e.placements],
+        [place.step.span_id for place in e.placements if place.duplicate_of is not None],
+        created_at,
+    )
+
+
+def tokens_used(execution: Execution) -> Jsonb | None:
+    """The specification's ``tokens_used``: only the classes that are known; ``None`` where none is."""
+    told = {
+        "prompt": execution.prompt_tokens,
+        "completion": execution.completion_tokens,
+        "cache_read": execution.cache_read_tokens,
+        "cache_write": execution.cache_write_tokens,
+        "reasoning": execution.reasoning_tokens,
+    }
+    known = {name: count for name, count in told.items() if count is not None}
+    return Jsonb(known) if known else None
+
+
+def graph_summary(execution: Execution) -> dict[str, Any]:
+    """The stored ``execution_graph``: path, how often each step ran, and which followed which how often.
+
+    Its size is bounded by the number of different names, not of steps; the API adds the tree of single steps.
+    """
+    steps = [p.step for p in execution.placements if p.duplicate_of is None]
+    inner = [step for step in steps if step.span_id != execution.root_span_id] or steps
+    names = logical_names(inner)
+    follows = Counter(pairwise(names)).most_common(_MAX_EDGES)
+    return {
+        "path": execution.path,
+        "nodes": [{"name": name, "count": count} for name, count in Counter(names).most_common(_MAX_EDGES)],
+        "edges": [{"from": a, "to": b, "count": count} for (a, b), count in follows],
+    }
+
+
+def _checkpoints(execution: Execution) -> list[Jsonb]:
+    return [
+        Jsonb(
+            {
+                "id": checkpoint.id,
+                "time": to_datetime(checkpoint.time_ns).isoformat(),
+                "state": None if checkpoint.state_json is None else orjson.loads(checkpoint.state_json),
+            }
+        )
+        for checkpoint in execution.checkpoints
+    ]

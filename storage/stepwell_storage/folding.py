@@ -1,0 +1,102 @@
+"""Folds dirty traces: claims their marks, reads their steps, writes their executions, all in one transaction.
+
+A crash in between leaves the marks where they were. Two workers never fold one trace at the same time: each holds the
+trace's advisory lock from before it reads the steps until its commit, so the last fold has seen every step.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+
+from stepwell_storage import metrics, queries
+from stepwell_storage.executions import replace_executions
+from stepwell_storage.fold import fold_trace
+from stepwell_storage.traces import TraceWindow, read_narrow
+
+SQL = queries.load("fold")
+
+MAX_TRACES: Final = 200
+"""Traces in one transaction: each takes an advisory lock, of which PostgreSQL has several thousand."""
+MAX_SPANS: Final = 20_000
+"""New spans in one transaction; a single trace may be larger."""
+MAX_MARKS: Final = 10_000
+
+Key = tuple[UUID, bytes]
+
+
+@dataclass(slots=True)
+class DirtyTrace:
+    """A trace with new steps: the marks that say so, and how many spans they stand for."""
+
+    key: Key
+    sequences: list[int]
+    span_count: int
+    marked_at: datetime
+
+
+async def waiting(connection: psycopg.AsyncConnection[Any]) -> list[DirtyTrace]:
+    """The traces that wait for a fold, the oldest mark first."""
+    cursor = await connection.execute(SQL.waiting_marks, {"limit": MAX_MARKS})
+    found: dict[Key, DirtyTrace] = {}
+    for sequence, workspace_id, trace_id, span_count, marked_at in await cursor.fetchall():
+        trace = found.setdefault((workspace_id, trace_id), DirtyTrace((workspace_id, trace_id), [], 0, marked_at))
+        trace.sequences.append(sequence)
+        trace.span_count += span_count
+    return list(found.values())
+
+
+def batches(traces: Iterable[DirtyTrace]) -> Iterable[list[DirtyTrace]]:
+    """Groups that fit into one transaction each."""
+    batch: list[DirtyTrace] = []
+    spans = 0
+    for trace in traces:
+        if batch and (len(batch) >= MAX_TRACES or spans + trace.span_count > MAX_SPANS):
+            yield batch
+            batch, spans = [], 0
+        batch.append(trace)
+        spans += trace.span_count
+    if batch:
+        yield batch
+
+
+async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyTrace]) -> float:
+    """Folds these traces in one transaction of its own; gives the seconds it took.
+
+    Marks that another worker holds are left to it.
+    """
+    started = time.perf_counter()
+    async with connection.transaction():
+        windows = await _claim(connection, [sequence for trace in traces for sequence in trace.sequences])
+        if windows:
+            steps = await read_narrow(connection, windows)
+            folded = {window: fold_trace(steps[window]) for window in windows}
+            metrics.FOLDED_EXECUTIONS.inc(await replace_executions(connection, folded))
+    metrics.FOLDED_TRACES.inc(len(windows))
+    seconds = time.perf_counter() - started
+    metrics.FOLD_SECONDS.observe(seconds)
+    return seconds
+
+
+async def _claim(connection: psycopg.AsyncConnection[Any], sequences: Sequence[int]) -> list[TraceWindow]:
+    """Takes the marks, locks their traces and gives each trace's whole window."""
+    cursor = await connection.execute(SQL.claim_marks, {"sequences": list(sequences)})
+    marked: dict[Key, tuple[datetime, datetime]] = {}
+    for workspace_id, trace_id, earliest, latest in await cursor.fetchall():
+        known = marked.get((workspace_id, trace_id), (earliest, latest))
+        marked[workspace_id, trace_id] = min(known[0], earliest), max(known[1], latest)
+    if not marked:
+        return []
+    parameters = {
+        "workspace_ids": [workspace_id for workspace_id, _ in marked],
+        "trace_ids": [trace_id for _, trace_id in marked],
+        "earliest": [window[0] for window in marked.values()],
+        "latest": [window[1] for window in marked.values()],
+    }
+    await connection.execute(SQL.lock_traces, {"trace_ids": parameters["trace_ids"]})
+    cursor = await connection.execute(SQL.widen_windows, parameters)
+    return [TraceWindow(*row) for row in await cursor.fetchall()]

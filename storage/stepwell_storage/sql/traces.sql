@@ -1,0 +1,46 @@
+-- Reading a trace's steps, always bounded in time by the trace's known window.
+
+-- name: read_narrow
+-- What the fold needs of the steps of several traces; finished and live ones, in no order.
+SELECT t.place, s.*
+FROM unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[], %(earliest)s::timestamptz[], %(latest)s::timestamptz[])
+     WITH ORDINALITY AS t (workspace_id, trace_id, earliest, latest, place)
+CROSS JOIN LATERAL (
+    SELECT span_id, parent_span_id, parent_is_remote, start_time, end_time, duration_ms, name, step_name, step_type,
+           role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
+           model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
+           cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb, session_id, user_id, trigger_type,
+           trigger_source::text, runtime_mode, service_name, service_version, environment, framework, scope_name,
+           has_input, has_output, flags, checkpoints::text, false AS is_live
+    FROM analytics.step_facts f
+    WHERE f.workspace_id = t.workspace_id AND f.trace_id = t.trace_id
+      AND f.start_time BETWEEN t.earliest AND t.latest
+      AND f.start_time BETWEEN %(lowest)s AND %(highest)s
+    UNION ALL
+    SELECT span_id, parent_span_id, parent_is_remote, start_time, end_time, duration_ms, name, step_name, step_type,
+           role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
+           model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
+           cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb, session_id, user_id, trigger_type,
+           trigger_source::text, runtime_mode, service_name, service_version, environment, framework, scope_name,
+           has_input, has_output, flags, checkpoints::text, true AS is_live
+    FROM analytics.live_steps l
+    WHERE l.workspace_id = t.workspace_id AND l.trace_id = t.trace_id
+) s
+
+-- name: read_payload
+-- The payload of the steps of one trace, for showing them.
+SELECT span_id, false AS is_live, start_time, input::text, output::text, error::text, attributes::text,
+       resource::text, events::text, links::text
+FROM analytics.step_facts
+WHERE workspace_id = %(workspace_id)s AND trace_id = %(trace_id)s
+  AND start_time BETWEEN %(earliest)s AND %(latest)s AND span_id = ANY (%(span_ids)s)
+UNION ALL
+SELECT span_id, true AS is_live, start_time, input::text, output::text, error::text, attributes::text,
+       resource::text, events::text, links::text
+FROM analytics.live_steps
+WHERE workspace_id = %(workspace_id)s AND trace_id = %(trace_id)s AND span_id = ANY (%(span_ids)s)
+
+-- name: window
+-- The time range in which a trace's steps start.
+SELECT earliest, latest FROM analytics.trace_windows
+WHERE workspace_id = %(workspace_id)s AND trace_id = %(trace_id)s

@@ -1,0 +1,141 @@
+"""Reads the steps of traces back from the database, as the fold and the API need them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+
+from stepwell_storage import queries
+from stepwell_storage.model import Checkpoint, Role, Status, Step, StepType
+from stepwell_storage.times import to_ns
+
+SQL = queries.load("traces")
+
+
+@dataclass(frozen=True, slots=True)
+class TraceWindow:
+    """A trace and the time range in which its steps start, both ends included."""
+
+    workspace_id: UUID
+    trace_id: bytes
+    earliest: datetime
+    latest: datetime
+
+
+def columns_of(windows: Sequence[TraceWindow]) -> dict[str, Any]:
+    """The windows as query parameters: one list for each column, and the bounds over all."""
+    return {
+        "workspace_ids": [window.workspace_id for window in windows],
+        "trace_ids": [window.trace_id for window in windows],
+        "earliest": [window.earliest for window in windows],
+        "latest": [window.latest for window in windows],
+        "lowest": min(window.earliest for window in windows),
+        "highest": max(window.latest for window in windows),
+    }
+
+
+async def read_narrow(
+    connection: psycopg.AsyncConnection[Any], windows: Sequence[TraceWindow]
+) -> dict[TraceWindow, list[Step]]:
+    """The steps of each trace without their payload; a live step and its finished twin may both be there."""
+    found: dict[TraceWindow, list[Step]] = {window: [] for window in windows}
+    if windows:
+        async with connection.cursor(binary=True) as cursor:
+            await cursor.execute(SQL.read_narrow, columns_of(windows))
+            for row in await cursor.fetchall():
+                window = windows[row[0] - 1]
+                found[window].append(_step(window.trace_id, row))
+    return found
+
+
+async def read_steps(
+    connection: psycopg.AsyncConnection[Any], workspace_id: UUID, trace_id: bytes, *, payload: bool
+) -> list[Step]:
+    """All steps of one trace, in no order; empty where the trace is unknown or has not been folded yet."""
+    parameters = {"workspace_id": workspace_id, "trace_id": trace_id}
+    row = await (await connection.execute(SQL.window, parameters)).fetchone()
+    if row is None:
+        return []
+    window = TraceWindow(workspace_id, trace_id, *row)
+    steps = (await read_narrow(connection, [window]))[window]
+    return await with_payload(connection, window, steps) if payload else steps
+
+
+async def with_payload(
+    connection: psycopg.AsyncConnection[Any], window: TraceWindow, steps: Sequence[Step]
+) -> list[Step]:
+    """The same steps with input, output, error, attributes, resource, events and links."""
+    parameters = {
+        "workspace_id": window.workspace_id,
+        "trace_id": window.trace_id,
+        "earliest": window.earliest,
+        "latest": window.latest,
+        "span_ids": [step.span_id for step in steps],
+    }
+    rows = await (await connection.execute(SQL.read_payload, parameters)).fetchall()
+    payloads = {(span_id, is_live, to_ns(start)): rest for span_id, is_live, start, *rest in rows}
+    return [_filled(step, payloads.get((step.span_id, step.is_live, step.start_ns))) for step in steps]
+
+
+def _filled(step: Step, payload: Sequence[str | None] | None) -> Step:
+    if payload is None:
+        return step
+    given, returned, error, attributes, resource, events, links = payload
+    return replace(
+        step,
+        input_json=given,
+        output_json=returned,
+        error_json=error,
+        attributes_json=attributes,
+        resource_json=resource,
+        events_json=events,
+        links_json=links,
+    )
+
+
+def _step(trace_id: bytes, row: Sequence[Any]) -> Step:
+    """A step from a row of `read_narrow`; the order is the query's."""
+    (_, span_id, parent_span_id, parent_is_remote, start, end, duration_ms, name, step_name, step_type,
+     role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
+     model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
+     cache_write_tokens, reasoning_tokens, cost_usd, credits_, memory_mb, session_id, user_id, trigger_type,
+     trigger_source, runtime_mode, service_name, service_version, environment, framework, scope_name,
+     has_input, has_output, flags, checkpoints, is_live) = row  # fmt: skip
+    return Step(
+        trace_id=trace_id, span_id=span_id, parent_span_id=parent_span_id, parent_is_remote=parent_is_remote,
+        start_ns=to_ns(start), end_ns=None if end is None else to_ns(end), duration_ms=duration_ms, name=name,
+        step_name=step_name, step_type=_STEP_TYPES[step_type], role=_ROLES[role], operation=operation,
+        status=_STATUSES[status], error_type=error_type, error_message=error_message, agent_name=agent_name,
+        span_agent_name=span_agent_name, agent_ref=agent_ref, agent_version=agent_version, model=model,
+        provider=provider, response_id=response_id, finish_reason=finish_reason, prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens, cache_read_tokens=cache_read_tokens,
+        cache_write_tokens=cache_write_tokens, reasoning_tokens=reasoning_tokens, cost_usd=cost_usd,
+        credits=credits_, memory_mb=memory_mb, session_id=session_id, user_id=user_id, trigger_type=trigger_type,
+        trigger_source_json=trigger_source, runtime_mode=runtime_mode, service_name=service_name,
+        service_version=service_version, environment=environment, framework=framework, scope_name=scope_name,
+        has_input=has_input, has_output=has_output, flags=tuple(flags), checkpoints=_checkpoints(checkpoints),
+        is_live=is_live,
+    )  # fmt: skip
+
+
+_ROLES = {role.value: role for role in Role}
+_STATUSES = {status.value: status for status in Status}
+_STEP_TYPES = {step_type.value: step_type for step_type in StepType}
+
+
+def _checkpoints(text: str | None) -> tuple[Checkpoint, ...]:
+    """From the column's ``[{"id", "time", "state"}]``; see `facts`, which writes it."""
+    if text is None:
+        return ()
+    return tuple(
+        Checkpoint(
+            id=row["id"],
+            time_ns=to_ns(datetime.fromisoformat(row["time"])),
+            state_json=None if row.get("state") is None else orjson.dumps(row["state"]).decode(),
+        )
+        for row in orjson.loads(text)
+    )

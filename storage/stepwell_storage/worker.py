@@ -1,0 +1,195 @@
+"""The worker: folds dirty traces as they come, and keeps house.
+
+It wakes on the receivers' notification and at least once a second. Any number of workers may run over one database.
+A database that is away is waited for; nothing is lost meanwhile, since the marks live there too.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import psycopg
+
+from stepwell_storage import facts, folding, metrics, partitions, queries
+from stepwell_storage.database import UNAVAILABLE, connect
+from stepwell_storage.errors import DatabaseUnavailableError
+from stepwell_storage.settings import Settings
+
+log = logging.getLogger(__name__)
+SQL = queries.load("fold")
+
+_POLL_S: Final = 1.0
+_REST_FACTOR: Final = 5.0
+"""A trace rests this many times as long as its last fold took, so that a growing one costs a bounded share."""
+_REST_RANGE_S: Final = (0.05, 10.0)
+_FAILURE_REST_S: Final = 30.0
+_RECONNECT_RANGE_S: Final = (0.1, 5.0)
+_PARTITIONS_EVERY_S: Final = 3600.0
+_CLEANUP_EVERY_S: Final = 60.0
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+async def run(settings: Settings, *, started: Callable[[], None], stop: asyncio.Event) -> None:
+    """Works until `stop` is set; calls `started` once the first connection stands.
+
+    Raises:
+        DatabaseUnavailableError: the database cannot be reached at the start.
+    """
+    announced = False
+    delay_s = _RECONNECT_RANGE_S[0]
+    while not stop.is_set():
+        try:
+            async with _session(settings) as worker:
+                if not announced:
+                    started()
+                    announced = True
+                delay_s = _RECONNECT_RANGE_S[0]
+                await worker.work(stop)
+        except (DatabaseUnavailableError, *UNAVAILABLE) as error:
+            if not announced:
+                raise
+            metrics.FOLD_FAILURES.labels(type(error).__name__).inc()
+            log.warning("database unavailable, the worker waits", extra={"retry_in_s": delay_s, "reason": str(error)})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), delay_s)
+            delay_s = min(delay_s * 2, _RECONNECT_RANGE_S[1])
+
+
+@asynccontextmanager
+async def _session(settings: Settings) -> AsyncIterator["_Worker"]:
+    """A worker with its two connections: one that works, one that listens."""
+    working = await connect(settings.database_url, application_name="stepwell worker")
+    try:
+        listening = await connect(settings.database_url, application_name="stepwell worker listener")
+        try:
+            yield _Worker(settings, working, listening)
+        finally:
+            await listening.close()
+    finally:
+        await working.close()
+
+
+class _Worker:
+    """One session's state: when each trace may be folded again, and when each chore is due."""
+
+    def __init__(self, settings: Settings, working: Connection, listening: Connection) -> None:
+        self._connection = working
+        self._listening = listening
+        self._rest_until: dict[folding.Key, float] = {}
+        self._stale_after = timedelta(seconds=settings.stale_after_s)
+        stale_every_s = min(max(settings.stale_after_s / 4, 0.2), 15.0)
+        self._chores: list[_Chore] = [
+            _Chore("partitions", _PARTITIONS_EVERY_S, self._ensure_partitions),
+            _Chore("stale executions", stale_every_s, self._mark_stale),
+            _Chore("live steps", _CLEANUP_EVERY_S, self._clean_live_steps),
+        ]
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Folds and keeps house until `stop` is set or the database goes away."""
+        await self._listening.execute("LISTEN stepwell_dirty")
+        woken = asyncio.Event()
+        listener = asyncio.create_task(self._listen(woken))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                woken.clear()
+                await self._do_chores()
+                pause_s = await self._fold_due()
+                if pause_s > 0:
+                    waking = asyncio.create_task(woken.wait())
+                    await asyncio.wait(
+                        (waking, stopping, listener), timeout=pause_s, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    waking.cancel()
+                if listener.done():
+                    listener.result()
+        finally:
+            listener.cancel()
+            stopping.cancel()
+            await asyncio.gather(listener, stopping, return_exceptions=True)
+
+    async def _listen(self, woken: asyncio.Event) -> None:
+        async for _ in self._listening.notifies():
+            woken.set()
+        raise DatabaseUnavailableError("The connection that listens for new spans was closed")
+
+    async def _fold_due(self) -> float:
+        """Folds what is due; gives the seconds until there may be more to do (0: look again at once)."""
+        traces = await folding.waiting(self._connection)
+        self._observe_lag(traces)
+        now = time.monotonic()
+        self._rest_until = {key: until for key, until in self._rest_until.items() if until > now}
+        due = [trace for trace in traces if trace.key not in self._rest_until]
+        for batch in folding.batches(due):
+            await self._fold(batch)
+        if due:
+            return 0.0
+        resting = [self._rest_until[trace.key] - now for trace in traces if trace.key in self._rest_until]
+        return min([_POLL_S, *resting])
+
+    async def _fold(self, batch: Sequence[folding.DirtyTrace]) -> None:
+        """Folds a batch; where that fails, each trace alone, so that one bad trace holds up no other."""
+        try:
+            seconds = await folding.fold(self._connection, batch)
+        except UNAVAILABLE:
+            raise
+        except Exception as error:  # the border between traces: whatever one of them holds, the others go on
+            metrics.FOLD_FAILURES.labels(type(error).__name__).inc()
+            if len(batch) > 1:
+                for trace in batch:
+                    await self._fold([trace])
+                return
+            log.exception("fold failed, the trace is tried again later", extra={"trace_id": batch[0].key[1].hex()})
+            self._rest_until[batch[0].key] = time.monotonic() + _FAILURE_REST_S
+            return
+        rest_s = min(max(_REST_FACTOR * seconds / len(batch), _REST_RANGE_S[0]), _REST_RANGE_S[1])
+        until = time.monotonic() + rest_s
+        self._rest_until.update((trace.key, until) for trace in batch)
+
+    def _observe_lag(self, traces: Sequence[folding.DirtyTrace]) -> None:
+        oldest = min((trace.marked_at for trace in traces), default=None)
+        lag_s = 0.0 if oldest is None else (datetime.now(UTC) - oldest).total_seconds()
+        metrics.FOLD_LAG_SECONDS.set(max(lag_s, 0.0))
+
+    async def _do_chores(self) -> None:
+        for chore in self._chores:
+            if chore.is_due():
+                try:
+                    await chore.work()
+                except UNAVAILABLE:
+                    raise
+                except psycopg.Error:
+                    log.exception("chore failed, it is tried again in its turn", extra={"chore": chore.name})
+
+    async def _ensure_partitions(self) -> None:
+        await partitions.ensure_ahead(self._connection, datetime.now(UTC))
+
+    async def _mark_stale(self) -> None:
+        cursor = await self._connection.execute(SQL.mark_stale, {"stale_after": self._stale_after})
+        metrics.STALE_EXECUTIONS.inc(cursor.rowcount)
+
+    async def _clean_live_steps(self) -> None:
+        await facts.delete_superseded_live_steps(self._connection)
+
+
+class _Chore:
+    """Something to do every so often; due at once the first time."""
+
+    def __init__(self, name: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        self.name = name
+        self.work = work
+        self._every_s = every_s
+        self._next_at = 0.0
+
+    def is_due(self) -> bool:
+        """Whether its time has come; it is then due again only after its period."""
+        now = time.monotonic()
+        if now < self._next_at:
+            return False
+        self._next_at = now + self._every_s
+        return True
