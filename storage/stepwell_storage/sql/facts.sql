@@ -1,0 +1,136 @@
+-- Writing steps; see facts.py. The order of the columns is that of the fields in rows.py; if you change one, also
+-- change the other.
+
+-- name: copy_steps
+-- Finished steps, straight into the facts.
+COPY analytics.step_facts (
+    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
+    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
+    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    environment, framework, scope_name,
+    has_input, has_output, flags, checkpoints,
+    trigger_source, input, output, error, attributes, resource, events, links
+) FROM STDIN;
+
+-- name: copy_live_steps
+-- Steps that still run, straight into their table.
+COPY analytics.live_steps (
+    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
+    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
+    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    environment, framework, scope_name,
+    has_input, has_output, flags, checkpoints,
+    trigger_source, input, output, error, attributes, resource, events, links
+) FROM STDIN;
+
+-- name: create_staging
+-- Where rows wait that may be stored already; one for each session.
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_steps (LIKE analytics.step_facts) ON COMMIT DELETE ROWS;
+
+-- name: empty_staging
+-- Leaves nothing of an earlier insertion in the same transaction.
+DELETE FROM pg_temp.staged_steps;
+
+-- name: copy_staging
+-- Steps that may be stored already.
+COPY pg_temp.staged_steps (
+    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
+    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
+    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    environment, framework, scope_name,
+    has_input, has_output, flags, checkpoints,
+    trigger_source, input, output, error, attributes, resource, events, links
+) FROM STDIN;
+
+-- name: insert_staged_steps
+-- The staged steps that are not stored yet, in the order in which every writer takes its locks; gives their keys.
+INSERT INTO analytics.step_facts (
+    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
+    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
+    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    environment, framework, scope_name,
+    has_input, has_output, flags, checkpoints,
+    trigger_source, input, output, error, attributes, resource, events, links
+)
+SELECT
+    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
+    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
+    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    environment, framework, scope_name,
+    has_input, has_output, flags, checkpoints,
+    trigger_source, input, output, error, attributes, resource, events, links
+FROM pg_temp.staged_steps
+ORDER BY (start_time AT TIME ZONE 'UTC')::date, workspace_id, trace_id, span_id, start_time
+ON CONFLICT DO NOTHING
+RETURNING workspace_id, trace_id, span_id, (extract(epoch FROM start_time) * 1000000)::bigint AS start_us;
+
+-- name: insert_staged_live_steps
+-- The same for steps that still run.
+INSERT INTO analytics.live_steps (
+    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
+    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
+    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    environment, framework, scope_name,
+    has_input, has_output, flags, checkpoints,
+    trigger_source, input, output, error, attributes, resource, events, links
+)
+SELECT
+    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
+    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
+    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    environment, framework, scope_name,
+    has_input, has_output, flags, checkpoints,
+    trigger_source, input, output, error, attributes, resource, events, links
+FROM pg_temp.staged_steps
+ORDER BY workspace_id, trace_id, span_id
+ON CONFLICT DO NOTHING
+RETURNING workspace_id, trace_id, span_id, (extract(epoch FROM start_time) * 1000000)::bigint AS start_us;
+
+-- name: copy_dirty_marks
+-- Tells the worker which traces have new steps.
+COPY analytics.dirty_traces (workspace_id, trace_id, earliest, latest, span_count) FROM STDIN;
+
+-- name: notify_dirty
+-- Wakes the workers once the transaction has committed.
+SELECT pg_notify('stepwell_dirty', '');
+
+-- name: delete_superseded_live_steps
+-- Looks at the next live steps after a key and deletes those whose finished span is stored; gives where it stopped.
+-- The lateral subquery makes each of them a lookup by key in the partitions of its days, whatever the statistics say.
+WITH looked_at AS (
+    SELECT workspace_id, trace_id, span_id, start_time
+    FROM analytics.live_steps
+    WHERE (workspace_id, trace_id, span_id) > (%(workspace_id)s, %(trace_id)s, %(span_id)s)
+    ORDER BY workspace_id, trace_id, span_id
+    LIMIT %(batch_rows)s
+    FOR UPDATE SKIP LOCKED
+), superseded AS (
+    SELECT live.workspace_id, live.trace_id, live.span_id
+    FROM looked_at AS live
+    CROSS JOIN LATERAL (
+        SELECT FROM analytics.step_facts AS finished
+        WHERE finished.workspace_id = live.workspace_id
+          AND finished.trace_id = live.trace_id
+          AND finished.span_id = live.span_id
+          AND finished.start_time BETWEEN live.start_time - interval '1 hour' AND live.start_time + interval '1 hour'
+        LIMIT 1
+    ) AS finished
+), deleted AS (
+    DELETE FROM analytics.live_steps AS live
+    USING superseded
+    WHERE live.workspace_id = superseded.workspace_id
+      AND live.trace_id = superseded.trace_id
+      AND live.span_id = superseded.span_id
+    RETURNING live.span_id
+)
+SELECT workspace_id, trace_id, span_id, (SELECT count(*) FROM deleted) AS deleted
+FROM looked_at
+ORDER BY workspace_id DESC, trace_id DESC, span_id DESC
+LIMIT 1;

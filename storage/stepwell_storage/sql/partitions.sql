@@ -1,0 +1,44 @@
+-- Partitions by UTC day; see partitions.py. Names in {braces} are identifiers and literals that psycopg.sql quotes:
+-- PostgreSQL takes no parameters in these statements.
+
+-- name: missing
+-- Which of these tables do not exist in our schema.
+SELECT name
+FROM unnest(%(names)s::text[]) AS name
+WHERE to_regclass('analytics.' || name) IS NULL
+ORDER BY name;
+
+-- name: take_turn
+-- One maker of partitions at a time, in the whole database; the turn ends with the transaction.
+SELECT set_config('lock_timeout', %(turn_wait)s, true), pg_advisory_xact_lock(%(key)s);
+
+-- name: bound_lock_wait
+-- For the rest of the transaction: whoever waits for a lock also holds up those who come after.
+SELECT set_config('lock_timeout', %(wait)s, true);
+
+-- name: lock_default
+-- Keeps writers and readers out of the default partition while its rows move.
+LOCK TABLE analytics.{default} IN ACCESS EXCLUSIVE MODE;
+
+-- name: create_step_facts
+-- A day's table for steps, apart from its parent until it is attached; payloads stay inline while the day is hot.
+CREATE TABLE analytics.{partition} (LIKE analytics.step_facts INCLUDING DEFAULTS INCLUDING CONSTRAINTS)
+WITH (toast_tuple_target = 8160);
+
+-- name: create_agent_executions
+-- A day's table for executions, apart from its parent until it is attached.
+CREATE TABLE analytics.{partition} (LIKE analytics.agent_executions INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+
+-- name: move_rows
+-- Takes the day's rows out of the default partition; both tables have the same columns in the same order.
+WITH moved AS (
+    DELETE FROM analytics.{default}
+    WHERE start_time >= {day_start} AND start_time < {day_end}
+    RETURNING *
+)
+INSERT INTO analytics.{partition} SELECT * FROM moved;
+
+-- name: attach
+-- Makes the day's table a partition; its indexes are built on the way. Blocks neither readers nor writers of others.
+ALTER TABLE analytics.{parent} ATTACH PARTITION analytics.{partition}
+FOR VALUES FROM ({day_start}) TO ({day_end});
