@@ -110,7 +110,7 @@ def step_lines(workspace: str, steps: Iterable[Step]) -> bytes:
     """
     try:
         return "".join([_step_line(workspace, step) for step in steps]).encode()
-    except (ValueError, OverflowError, OSError) as error:
+    except (ValueError, TypeError, OverflowError, OSError) as error:
         raise UnstorableStepError(f"A step cannot be written as a row: {type(error).__name__}") from error
 
 

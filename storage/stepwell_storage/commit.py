@@ -1,0 +1,89 @@
+"""Group commit: many requests share one transaction, and each is answered only after it is durable.
+
+Steps are sharded by trace over a few `Writer`s, each with a connection of its own, so that writers never meet in the
+same rows. What waits is bounded by its size; beyond it, senders are told when to come back.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from stepwell_storage.errors import DatabaseUnavailableError, QueueFullError
+from stepwell_storage.model import Step
+from stepwell_storage.partitions import KnownDays
+from stepwell_storage.settings import Settings
+from stepwell_storage.writer import SHORTEST_RETRY_S, CommitResult, Part, Writer
+
+__all__ = ["CommitResult", "Committer"]
+
+WRITERS: Final = 2
+LONGEST_RETRY_S: Final = 30.0
+
+
+class Committer:
+    """Takes steps from any number of requests and commits them in groups."""
+
+    def __init__(self, settings: Settings, *, writers: int = WRITERS) -> None:
+        self._max_queued_bytes = settings.max_queued_bytes
+        days = KnownDays()
+        self._writers = [Writer(settings.database_url, days) for _ in range(writers)]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_open = False
+
+    @property
+    def queued_bytes(self) -> int:
+        """Size of what waits for its commit, what is being committed included."""
+        return sum(writer.queued_bytes for writer in self._writers)
+
+    async def start(self) -> None:
+        """Starts the writers. A database that is away is no error here: submits say so until it is back."""
+        self._tasks = [asyncio.create_task(writer.run()) for writer in self._writers]
+        self._is_open = True
+
+    async def submit(self, workspace_id: UUID, steps: Sequence[Step], size_bytes: int) -> CommitResult:
+        """Stores the steps and returns when that is durable.
+
+        Raises:
+            QueueFullError: too much waits already; nothing of this submit is stored.
+            DatabaseUnavailableError: the database is away, or we are stopping; some of it may be stored, and sending
+                all of it again is right.
+        """
+        if not self._is_open:
+            raise DatabaseUnavailableError("This process takes no data now")
+        if not steps:
+            return CommitResult()
+        self._require_room(size_bytes)
+        parts = self._parts(workspace_id, steps, size_bytes)
+        for writer, part in parts:
+            writer.put(part)
+        results = await asyncio.gather(*[part.result for _, part in parts])
+        return sum(results, CommitResult())
+
+    async def stop(self) -> None:
+        """Commits what waits and ends the writers; submits that come later are refused."""
+        self._is_open = False
+        for writer in self._writers:
+            writer.finish()
+        await asyncio.gather(*self._tasks)
+        self._tasks = []
+
+    def _require_room(self, size_bytes: int) -> None:
+        queued_bytes = self.queued_bytes
+        # A request that is larger than the whole queue is let in alone, or it could never be stored.
+        if not queued_bytes or queued_bytes + size_bytes <= self._max_queued_bytes:
+            return
+        bytes_per_s = sum(writer.bytes_per_s for writer in self._writers)
+        retry_after_s = min(max(queued_bytes / bytes_per_s, SHORTEST_RETRY_S), LONGEST_RETRY_S)
+        raise QueueFullError("Too much is waiting to be stored; try again later", retry_after_s=retry_after_s)
+
+    def _parts(self, workspace_id: UUID, steps: Sequence[Step], size_bytes: int) -> list[tuple[Writer, Part]]:
+        loop = asyncio.get_running_loop()
+        shards: list[list[Step]] = [[] for _ in self._writers]
+        for step in steps:
+            shards[hash(step.trace_id) % len(shards)].append(step)
+        return [
+            (writer, Part(workspace_id, shard, size_bytes * len(shard) // len(steps), loop.create_future()))
+            for writer, shard in zip(self._writers, shards, strict=True)
+            if shard
+        ]

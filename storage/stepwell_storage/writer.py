@@ -1,0 +1,294 @@
+"""One writer of the group commit: a queue, a connection, and what to do when either gives trouble.
+
+`commit` spreads the steps over several writers. What the database refuses for its content is narrowed down to the
+single step, so that one bad step harms no other; what fails because the database is away goes back to the senders.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import psycopg
+
+from stepwell_storage import metrics
+from stepwell_storage.database import connect
+from stepwell_storage.errors import DatabaseUnavailableError
+from stepwell_storage.facts import Insertion, RecentKeys, insert_steps
+from stepwell_storage.model import Step
+from stepwell_storage.partitions import KnownDays
+from stepwell_storage.rows import UnstorableStepError
+
+LOGGER = logging.getLogger(__name__)
+
+GROUP_STEPS: Final = 8_000
+GROUP_BYTES: Final = 16 * 1024 * 1024
+STATEMENT_TIMEOUT_S: Final = 60.0
+
+TRIES: Final = 3
+FIRST_BACK_OFF_S: Final = 0.1
+LONGEST_BACK_OFF_S: Final = 2.0
+SHORTEST_RETRY_S: Final = 0.2
+
+# Until measured; only the advice of when to try again depends on it.
+ASSUMED_BYTES_PER_S: Final = 10_000_000.0
+
+UNSTORABLE: Final = "unstorable"
+
+CONTENT_ERRORS = (
+    UnstorableStepError,
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+)
+"""What is wrong with the steps themselves; sending them again would not help."""
+
+PASSING_ERRORS = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+    # A row for the default partition whose day got a partition of its own in the same moment.
+    psycopg.errors.CheckViolation,
+)
+"""What the same transaction may well not meet a second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What became of the steps of one submit, all of it durable; the three counts add up to the steps."""
+
+    stored: int = 0
+    """New steps, running ones included."""
+    duplicate: int = 0
+    """Steps that changed nothing, because they are stored already."""
+    rejected: int = 0
+    """Steps that the database cannot take; sending them again would not help."""
+    reason: str | None = None
+    """Why, as a word for ``stepwell_spans_rejected_total``; ``None`` where none was rejected."""
+
+    def __add__(self, other: "CommitResult") -> "CommitResult":
+        return CommitResult(
+            self.stored + other.stored,
+            self.duplicate + other.duplicate,
+            self.rejected + other.rejected,
+            self.reason or other.reason,
+        )
+
+
+@dataclass(slots=True)
+class Part:
+    """The steps of one submit that belong to one writer, and the promise of their result."""
+
+    workspace_id: UUID
+    steps: Sequence[Step]
+    size_bytes: int
+    result: asyncio.Future[CommitResult]
+
+
+@dataclass(slots=True)
+class Session:
+    """A connection that is opened again after a failure, with growing pauses between the attempts."""
+
+    url: str
+    clock_s: Callable[[], float] = time.monotonic
+    _connection: psycopg.AsyncConnection | None = None
+    _back_off_s: float = 0.0
+    _not_before_s: float = 0.0
+
+    async def connection(self) -> psycopg.AsyncConnection:
+        """The open connection, or a new one.
+
+        Raises:
+            DatabaseUnavailableError: the database is away, or was a moment ago.
+        """
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        wait_s = self._not_before_s - self.clock_s()
+        if wait_s > 0:
+            raise DatabaseUnavailableError("The database is not available", retry_after_s=max(wait_s, SHORTEST_RETRY_S))
+        try:
+            self._connection = await connect(
+                self.url, application_name="stepwell receiver", statement_timeout_s=STATEMENT_TIMEOUT_S
+            )
+        except DatabaseUnavailableError:
+            self._back_off_s = min(max(self._back_off_s * 2, FIRST_BACK_OFF_S), LONGEST_BACK_OFF_S)
+            self._not_before_s = self.clock_s() + self._back_off_s
+            raise
+        self._back_off_s = 0.0
+        return self._connection
+
+    async def close(self) -> None:
+        """Lets the connection go, whatever state it is in."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+
+class Writer:
+    """Commits what is put into its queue, group after group; everything of a trace goes through the same writer."""
+
+    def __init__(self, url: str, days: KnownDays) -> None:
+        self.queued_bytes = 0
+        """Size of what waits or is being committed."""
+        self.bytes_per_s = ASSUMED_BYTES_PER_S
+        """How fast groups went lately."""
+        self._days = days
+        self._session = Session(url)
+        self._recent = RecentKeys()
+        self._queue: deque[Part] = deque()
+        self._wake = asyncio.Event()
+        self._is_finishing = False
+
+    def put(self, part: Part) -> None:
+        """Lets the part wait for the next group."""
+        self._queue.append(part)
+        self._account(part.size_bytes)
+        self._wake.set()
+
+    def finish(self) -> None:
+        """Lets `run` return once the queue is empty."""
+        self._is_finishing = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Commits until `finish`; cancelled before, it cancels what still waits."""
+        try:
+            while self._queue or not self._is_finishing:
+                self._wake.clear()
+                if self._queue:
+                    await self._commit(self._next_group())
+                else:
+                    await self._wake.wait()
+        finally:
+            for part in self._queue:
+                part.result.cancel()
+                self._account(-part.size_bytes)
+            self._queue.clear()
+            await self._session.close()
+
+    def _account(self, size_bytes: int) -> None:
+        self.queued_bytes += size_bytes
+        metrics.QUEUED_BYTES.inc(size_bytes)
+
+    def _next_group(self) -> list[Part]:
+        """All that waits, within the bounds of a group; at least one part."""
+        group = [self._queue.popleft()]
+        steps, size_bytes = len(group[0].steps), group[0].size_bytes
+        while self._queue and steps < GROUP_STEPS and size_bytes < GROUP_BYTES:
+            group.append(self._queue.popleft())
+            steps += len(group[-1].steps)
+            size_bytes += group[-1].size_bytes
+        return group
+
+    async def _commit(self, group: list[Part]) -> None:
+        """Stores a group and answers its parts, come what may: nobody may wait forever."""
+        size_bytes = sum(part.size_bytes for part in group)
+        began_s = time.perf_counter()
+        try:
+            await self._store(group)
+            self._measure(group, size_bytes, time.perf_counter() - began_s)
+        except DatabaseUnavailableError as error:
+            _fail(group, error)
+        except Exception as error:  # the border of the writer's task, which must go on
+            LOGGER.exception("A group commit failed for a reason that nothing here expects")
+            _fail(group, error)
+        finally:
+            for part in group:
+                part.result.cancel()
+            self._account(-size_bytes)
+
+    def _measure(self, group: list[Part], size_bytes: int, took_s: float) -> None:
+        self.bytes_per_s += 0.2 * (max(size_bytes, 1) / max(took_s, 1e-6) - self.bytes_per_s)
+        metrics.COMMIT_SECONDS.observe(took_s)
+        metrics.COMMIT_SPANS.observe(sum(len(part.steps) for part in group))
+
+    async def _store(self, group: list[Part]) -> None:
+        """One transaction for all parts; where their content forbids it, one for each."""
+        batches: dict[UUID, list[Step]] = {}
+        for part in group:
+            batches.setdefault(part.workspace_id, []).extend(part.steps)
+        try:
+            insertion = await self._insert(batches)
+        except CONTENT_ERRORS:
+            for part in group:
+                _resolve(part, await self._store_sound(part.workspace_id, part.steps))
+            return
+        repeated = Counter(map(id, insertion.repeated))
+        for part in group:
+            _resolve(part, _result_of(part.steps, repeated))
+
+    async def _store_sound(self, workspace_id: UUID, steps: Sequence[Step]) -> CommitResult:
+        """Stores the steps without the bad ones, which it finds by halving."""
+        try:
+            insertion = await self._insert({workspace_id: steps})
+        except CONTENT_ERRORS as error:
+            if len(steps) == 1:
+                sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
+                LOGGER.warning("The database cannot take a step", extra={"sqlstate": sqlstate})
+                return CommitResult(rejected=1, reason=UNSTORABLE)
+            middle = len(steps) // 2
+            first = await self._store_sound(workspace_id, steps[:middle])
+            return first + await self._store_sound(workspace_id, steps[middle:])
+        return CommitResult(stored=len(steps) - insertion.duplicate, duplicate=insertion.duplicate)
+
+    async def _insert(self, batches: Mapping[UUID, Sequence[Step]]) -> Insertion:
+        """One transaction, tried again where its failure has passed or a new connection may help.
+
+        Storing the same steps again changes nothing, so this is safe even where the answer to a COMMIT was lost.
+        """
+        for attempt in range(1, TRIES + 1):
+            connection = await self._session.connection()
+            try:
+                return await self._insert_once(connection, batches)
+            except (psycopg.Error, UnstorableStepError) as error:
+                metrics.COMMIT_FAILURES.labels(type(error).__name__).inc()
+                is_last = attempt == TRIES
+                if isinstance(error, PASSING_ERRORS) and not is_last:
+                    continue
+                if isinstance(error, CONTENT_ERRORS):
+                    raise
+                if connection.closed and not is_last:
+                    continue
+                raise _unavailable(error) from error
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _insert_once(
+        self, connection: psycopg.AsyncConnection, batches: Mapping[UUID, Sequence[Step]]
+    ) -> Insertion:
+        await self._days.ensure(connection, (step.start_ns for steps in batches.values() for step in steps))
+        async with connection.transaction():
+            return await insert_steps(connection, batches, recent=self._recent)
+
+
+def _unavailable(error: Exception) -> DatabaseUnavailableError:
+    """What keeps us from storing although the steps may be fine: the senders keep them."""
+    sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
+    LOGGER.warning("A group commit failed", extra={"error_type": type(error).__name__, "sqlstate": sqlstate})
+    return DatabaseUnavailableError(f"The database did not take the data: {type(error).__name__}")
+
+
+def _result_of(steps: Sequence[Step], repeated: Counter[int]) -> CommitResult:
+    """The part's share of the group's repeated steps, which are told by identity."""
+    duplicate = 0
+    for step in steps if repeated else ():
+        if repeated[id(step)]:
+            repeated[id(step)] -= 1
+            duplicate += 1
+    return CommitResult(stored=len(steps) - duplicate, duplicate=duplicate)
+
+
+def _resolve(part: Part, result: CommitResult) -> None:
+    """Answers a part, unless whoever sent it has given up waiting."""
+    if not part.result.done():
+        part.result.set_result(result)
+
+
+def _fail(group: list[Part], error: Exception) -> None:
+    for part in group:
+        if not part.result.done():
+            part.result.set_exception(error)
