@@ -42,11 +42,11 @@ UNSTORABLE: Final = "unstorable"
 CONTENT_ERRORS = (
     UnstorableStepError,
     psycopg.DataError,
-    psycopg.IntegrityError,
     psycopg.errors.ProgramLimitExceeded,
     psycopg.errors.StatementTooComplex,
 )
-"""What is wrong with the steps themselves; sending them again would not help."""
+"""What is wrong with the steps themselves; sending them again would not help. No broken constraint is among them: none
+of ours can be broken by content, so that would be an error of ours, and the senders keep their data."""
 
 PASSING_ERRORS = (
     psycopg.errors.DeadlockDetected,
@@ -214,7 +214,8 @@ class Writer:
             batches.setdefault(part.workspace_id, []).extend(part.steps)
         try:
             insertion = await self._insert(batches)
-        except CONTENT_ERRORS:
+        except CONTENT_ERRORS as error:
+            LOGGER.warning("The database cannot take a step of a group", extra=_cause(error))
             for part in group:
                 _resolve(part, await self._store_sound(part.workspace_id, part.steps))
             return
@@ -226,10 +227,8 @@ class Writer:
         """Stores the steps without the bad ones, which it finds by halving."""
         try:
             insertion = await self._insert({workspace_id: steps})
-        except CONTENT_ERRORS as error:
+        except CONTENT_ERRORS:
             if len(steps) == 1:
-                sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
-                LOGGER.warning("The database cannot take a step", extra={"sqlstate": sqlstate})
                 return CommitResult(rejected=1, reason=UNSTORABLE)
             middle = len(steps) // 2
             first = await self._store_sound(workspace_id, steps[:middle])
@@ -267,9 +266,16 @@ class Writer:
 
 def _unavailable(error: Exception) -> DatabaseUnavailableError:
     """What keeps us from storing although the steps may be fine: the senders keep them."""
-    sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
-    LOGGER.warning("A group commit failed", extra={"error_type": type(error).__name__, "sqlstate": sqlstate})
+    LOGGER.warning("A group commit failed", extra=_cause(error))
     return DatabaseUnavailableError(f"The database did not take the data: {type(error).__name__}")
+
+
+def _cause(error: Exception) -> dict[str, str | None]:
+    """The error's kind for a log; its text may hold what users sent."""
+    return {
+        "error_type": type(error).__name__,
+        "sqlstate": error.sqlstate if isinstance(error, psycopg.Error) else None,
+    }
 
 
 def _result_of(steps: Sequence[Step], repeated: Counter[int]) -> CommitResult:

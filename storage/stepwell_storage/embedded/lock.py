@@ -19,6 +19,11 @@ class FolderLock:
         self.data_dir = data_dir
         self._fd: int | None = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._fd is not None
+
     def acquire(self) -> None:
         """Take the lock at once or not at all; does nothing when this object holds it.
 

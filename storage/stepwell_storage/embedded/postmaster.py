@@ -62,6 +62,10 @@ class Postmaster:
         """``None`` while it runs."""
         return self._process.poll()
 
+    def wait(self) -> int:
+        """Block until it ends; safe beside `stop` in another thread."""
+        return self._process.wait()
+
     def answers(self, url: str, timeout_s: float) -> bool:
         """Wait until a connection succeeds; false when the process ends or the time is over before."""
         deadline_s = time.monotonic() + timeout_s
@@ -84,11 +88,11 @@ class Postmaster:
 
     def dismiss_watchdog(self) -> None:
         """Let the watchdog go without a signal; to be called once the process has ended."""
-        if self._lifeline_fd >= 0:
+        fd, self._lifeline_fd = self._lifeline_fd, -1
+        if fd >= 0:
             with contextlib.suppress(BrokenPipeError):
-                os.write(self._lifeline_fd, b".")
-            os.close(self._lifeline_fd)
-            self._lifeline_fd = -1
+                os.write(fd, b".")
+            os.close(fd)
 
     def _ends_after(self, signal_number: signal.Signals, timeout_s: float) -> bool:
         self._process.send_signal(signal_number)

@@ -1,5 +1,6 @@
 """The life of an embedded PostgreSQL: start, wait until it answers, stop."""
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ class EmbeddedPostgres:
         self._lifeline = lifeline
         self._lock = FolderLock(self.data_dir)
         self._postmaster: Postmaster | None = None
+        self._socket_dir: Path | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -104,6 +106,11 @@ class EmbeddedPostgres:
         """Process id of PostgreSQL's main process, ``None`` when none was started."""
         return self._postmaster.pid if self._postmaster else None
 
+    def wait(self) -> int:
+        """Block until PostgreSQL's main process ends; returns its exit code, negative for a signal."""
+        assert self._postmaster is not None, "not started"
+        return self._postmaster.wait()
+
     def is_alive(self) -> bool:
         """Whether PostgreSQL's main process runs."""
         return self._postmaster is not None and self._postmaster.exit_code is None
@@ -111,18 +118,25 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Create what is missing, start, and return the URL once the database answers; again after a death.
 
+        Does nothing while it runs.
+
         Raises:
             DataFolderInUseError: another process holds the data folder.
             DataFolderError: the data folder cannot be used; the message tells the mend.
             EmbeddedPostgresError: PostgreSQL does not start; the message has the tail of its log.
         """
+        if self.is_alive() and self.url:
+            return self.url
+        was_held = self._lock.is_held
         self._lock.acquire()
         try:
             setup = self._prepare()
             self._start_until_answering(setup)
             _ensure_database(setup)
         except BaseException:
-            self.stop(hasten=True)
+            self.interrupt()
+            if not was_held:
+                self._lock.release()
             raise
         self.url = setup.url(DATABASE)
         return self.url
@@ -131,13 +145,22 @@ class EmbeddedPostgres:
         """Stop PostgreSQL and give the data folder free. ``hasten`` leaves the writing to the next start's recovery."""
         if self._postmaster:
             self._postmaster.stop(hasten=hasten)
+        if self._socket_dir:
+            with contextlib.suppress(OSError):
+                self._socket_dir.rmdir()
         self._lock.release()
+
+    def interrupt(self) -> None:
+        """End what was started without waiting for its work; makes a `start` in another thread fail soon."""
+        if self._postmaster:
+            self._postmaster.stop(hasten=True)
 
     def _prepare(self) -> _Setup:
         account = account_for(self.data_dir / CLUSTER_NAME)
         bin_dir = find_bin_dir(account)
         cluster_dir = ensure_cluster(self.data_dir, bin_dir, account, fsync=self._fsync)
-        return _Setup(account, bin_dir, cluster_dir, ensure_socket_dir(cluster_dir, account))
+        self._socket_dir = ensure_socket_dir(cluster_dir, account)
+        return _Setup(account, bin_dir, cluster_dir, self._socket_dir)
 
     def _start_until_answering(self, setup: _Setup) -> None:
         deadline_s = time.monotonic() + LEFTOVER_TIMEOUT_S

@@ -48,7 +48,7 @@ def _repeats(tree: Tree, models: list[int]) -> dict[int, int]:
     left = [i for i in models if i not in repeats]
     for group in (*_same_response(tree, left), *_overlapping(tree, left)):
         alive = sorted({_kept(repeats, i) for i in group}, key=lambda i: _worth(tree.steps[i], i))
-        repeats.update({i: alive[0] for i in alive[1:]})
+        repeats.update(dict.fromkeys(alive[1:], alive[0]))
     return {i: _kept(repeats, i) for i in repeats}
 
 

@@ -27,7 +27,8 @@ COPY analytics.live_steps (
 
 -- name: create_staging
 -- Where rows wait that may be stored already; one for each session.
-CREATE TEMPORARY TABLE IF NOT EXISTS staged_steps (LIKE analytics.step_facts) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_steps (LIKE analytics.step_facts INCLUDING DEFAULTS)
+ON COMMIT DELETE ROWS;
 
 -- name: empty_staging
 -- Leaves nothing of an earlier insertion in the same transaction.

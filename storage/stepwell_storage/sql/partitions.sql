@@ -2,11 +2,14 @@
 -- PostgreSQL takes no parameters in these statements.
 
 -- name: missing
--- Which of these tables do not exist in our schema.
-SELECT name
-FROM unnest(%(names)s::text[]) AS name
-WHERE to_regclass('analytics.' || name) IS NULL
-ORDER BY name;
+-- Which of these tables do not exist in our schema. Not by to_regclass: its cache may not know of a table that
+-- another session has made since our transaction began.
+SELECT wanted.name
+FROM unnest(%(names)s::text[]) AS wanted (name)
+LEFT JOIN pg_catalog.pg_class AS present
+    ON present.relname = wanted.name AND present.relnamespace = 'analytics'::regnamespace
+WHERE present.oid IS NULL
+ORDER BY wanted.name;
 
 -- name: take_turn
 -- One maker of partitions at a time, in the whole database; the turn ends with the transaction.
