@@ -1,0 +1,164 @@
+"""Options of the commands: each is a flag, an environment variable ``STEPWELL_<NAME>``, and a field of `Settings`.
+
+One table says all three. The flag wins over the variable, the variable over the default. ``docs/settings.md`` lists
+them. Standard library alone, so that ``--help`` works in an installation without the server extra.
+"""
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from stepwell_storage.settings import Settings
+
+PREFIX = "STEPWELL_"
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
+UNIT_S = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
+
+
+class OptionError(Exception):
+    """An option or a variable has a value that cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting as the command line and the environment see it."""
+
+    name: str
+    """As in ``--name`` and, in capitals with underscores, ``STEPWELL_NAME``."""
+    field: str
+    """The field of `Settings` that it fills."""
+    parse: Callable[[str], object]
+    """Raises `ValueError` with what is expected."""
+    metavar: str
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """The option on the command line."""
+        return f"--{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.name.replace("-", "_").upper()
+
+
+def parse_port(text: str) -> int:
+    """A TCP port; 0 lets the system choose."""
+    if not text.isdigit() or int(text) > 65535:
+        raise ValueError("expected a port from 0 to 65535; 0 picks a free one")
+    return int(text)
+
+
+def parse_count(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isdigit() or int(text) == 0:
+        raise ValueError("expected a whole number above 0")
+    return int(text)
+
+
+def parse_bool(text: str) -> bool:
+    """A yes or no as people write it."""
+    word = text.lower()
+    if word not in TRUE_WORDS | FALSE_WORDS:
+        raise ValueError("expected true or false")
+    return word in TRUE_WORDS
+
+
+def parse_duration_s(text: str) -> float:
+    """Seconds from ``90``, ``90s``, ``1.5m``, ``30min`` or ``2h``."""
+    found = DURATION.fullmatch(text.strip())
+    if found is None or float(found[1]) == 0:
+        raise ValueError("expected a duration above 0 like 90s, 30m or 2h")
+    return float(found[1]) * UNIT_S[found[2]]
+
+
+def parse_word(words: Iterable[str]) -> Callable[[str], str]:
+    """One of a few words, in any case."""
+    allowed = tuple(words)
+
+    def parse(text: str) -> str:
+        if text.lower() not in allowed:
+            raise ValueError(f"expected one of {', '.join(allowed)}")
+        return text.lower()
+
+    return parse
+
+
+def parse_folder(text: str) -> Path:
+    """A folder, with ``~`` for the home."""
+    return Path(text).expanduser().absolute()
+
+
+DATABASE_OPTIONS = (
+    Option("database-url", "database_url", str, "URL", "PostgreSQL 15 or newer to use instead of the embedded one"),
+    Option("data-dir", "data_dir", parse_folder, "FOLDER", "folder of the embedded PostgreSQL"),
+    Option("log-level", "log_level", parse_word(LOG_LEVELS), "LEVEL", "debug, info, warning or error"),
+    Option("log-format", "log_format", parse_word(LOG_FORMATS), "FORMAT", "text or json, on standard error"),
+)
+SERVING_OPTIONS = (
+    *DATABASE_OPTIONS,
+    Option("host", "host", str, "ADDRESS", "address to listen on; other than loopback needs --auth"),
+    Option("port", "port", parse_port, "PORT", "API and dashboard; 0 picks a free port"),
+    Option("otlp-http-port", "otlp_http_port", parse_port, "PORT", "OTLP over HTTP; 0 picks a free port"),
+    Option("otlp-grpc-port", "otlp_grpc_port", parse_port, "PORT", "OTLP over gRPC; 0 picks a free port"),
+    Option("auth", "auth", parse_bool, "", "demand an API key with every request"),
+    Option("stale-after", "stale_after_s", parse_duration_s, "TIME", "a run silent for this long becomes a timeout"),
+    Option("max-request-bytes", "max_request_bytes", parse_count, "BYTES", "largest OTLP request, decompressed"),
+    Option("max-attribute-bytes", "max_attribute_bytes", parse_count, "BYTES", "longer attribute values are cut"),
+    Option("max-queued-bytes", "max_queued_bytes", parse_count, "BYTES", "requests waiting for their commit"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
+    """Add the flags; values stay text until `read_settings`, which knows the environment too."""
+    defaults = {field.name: field.default for field in fields(Settings)}
+    for option in options:
+        default = defaults[option.field]
+        shown = "" if default in (MISSING, None) else f" (default: {default})"
+        text = f"{option.help}{shown} [{option.variable}]"
+        if option.parse is parse_bool:
+            parser.add_argument(option.flag, dest=option.field, action=argparse.BooleanOptionalAction, help=text)
+        else:
+            parser.add_argument(option.flag, dest=option.field, metavar=option.metavar, help=text)
+
+
+def read_settings(
+    arguments: argparse.Namespace, options: Iterable[Option], environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """Settings from flags, variables and defaults; ``database_url`` is empty where none was given.
+
+    Raises:
+        OptionError: a value cannot be used.
+    """
+    values: dict[str, Any] = {}
+    for option in options:
+        given = getattr(arguments, option.field)
+        if isinstance(given, bool):
+            values[option.field] = given
+        elif given is not None:
+            values[option.field] = _parse(option, option.flag, given)
+        elif environment.get(option.variable):
+            values[option.field] = _parse(option, option.variable, environment[option.variable])
+    return replace(Settings(database_url=""), **values)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The variables that give a child process the same settings; they keep a password out of its command line."""
+    values = {option.variable: getattr(settings, option.field) for option in SERVING_OPTIONS}
+    return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def _parse(option: Option, source: str, text: str) -> object:
+    try:
+        return option.parse(text)
+    except ValueError as error:
+        raise OptionError(f"{source}: {error}, not {text!r}") from error

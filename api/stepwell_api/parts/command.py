@@ -1,0 +1,56 @@
+"""What the three commands share: options, checks before the start, and how a failed start is told."""
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Callable
+
+from stepwell_api import logging, process
+from stepwell_api.failures import told
+from stepwell_api.options import SERVING_OPTIONS, add_options, read_settings
+from stepwell_storage.settings import Settings
+
+Prepare = Callable[[Settings], process.Serve]
+"""Imports the part and binds its settings; late, so that a bad option is told without waiting for the import."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The serving options, and the supervisor's own."""
+    add_options(parser, SERVING_OPTIONS)
+    parser.add_argument("--supervised", metavar="PID", type=int, help=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace, port_fields: tuple[str, ...], prepare: Prepare) -> int:
+    """Run one part until it is told to stop; returns the exit code."""
+    settings = read_settings(arguments, SERVING_OPTIONS)
+    logging.configure(settings.log_level, settings.log_format)
+    if arguments.supervised is None:
+        process.run_until_stopped(prepare(_checked(settings, port_fields)))
+        return 0
+    process.die_with(arguments.supervised)
+    return _run_supervised(settings, prepare)
+
+
+def _checked(settings: Settings, port_fields: tuple[str, ...]) -> Settings:
+    """Settings with a database at the right schema; the supervisor has seen to this for its children."""
+    from stepwell_api.data_folder import running_database_url
+    from stepwell_api.network import check_addresses
+    from stepwell_migrations import runner
+
+    check_addresses(settings, *port_fields)
+    database_url = running_database_url(settings)
+    runner.check(database_url)
+    return dataclasses.replace(settings, database_url=database_url)
+
+
+def _run_supervised(settings: Settings, prepare: Prepare) -> int:
+    """The supervisor tells the failure, so that the user reads it once."""
+    try:
+        process.run_until_stopped(prepare(settings))
+    except Exception as error:
+        message = told(error)
+        if message is None:
+            raise
+        process.announce("failed", {"message": message, "pid": str(os.getpid())})
+        return 1
+    return 0
