@@ -1,0 +1,206 @@
+"""Request bodies: read from the network and decompressed, never beyond a bound.
+
+Both bounds hold while reading: a body that is too large is refused at the first byte too many, and what a small
+compressed body unfolds to never stands in memory beyond the limit.
+"""
+
+import zlib
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from io import BytesIO
+from typing import Final, TypeAlias
+
+import zstandard
+
+from stepwell_receiver.errors import (
+    BodyTooLargeError,
+    MalformedBodyError,
+    OverloadedError,
+    UnsupportedEncodingError,
+    UnsupportedMediaTypeError,
+)
+
+_SLICE_BYTES: Final = 64 * 1024
+_ZSTD_SLICE_BYTES: Final = 1024
+"""zstd has no bound on the output of one call; four bytes unfold to 128 KiB at most, so this makes 32 MiB."""
+_MAX_ZSTD_WINDOW_BYTES: Final = 128 * 1024 * 1024
+"""The reference tool's own bound. A frame's header reserves it, but only what is written occupies memory."""
+_MAX_PARTS: Final = 1_000
+"""Gzip members or zstd frames of one body: many tiny ones cost far more time than bytes."""
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_GZIP, _ZLIB, _RAW_DEFLATE = zlib.MAX_WBITS | 16, zlib.MAX_WBITS, -zlib.MAX_WBITS
+
+Chunks: TypeAlias = Iterator[bytes]
+
+
+class MediaType(StrEnum):
+    """OTLP's two encodings."""
+
+    PROTOBUF = "application/x-protobuf"
+    JSON = "application/json"
+
+
+class ReadBudget:
+    """Bounds the memory of all bodies that are being read at the same time."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._left_bytes = limit_bytes
+
+    @contextmanager
+    def reader(self) -> Iterator[Callable[[int], None]]:
+        """Gives a function to charge bytes with as they arrive; leaving the context gives them back.
+
+        Raises:
+            OverloadedError: from that function, when nothing is left.
+        """
+        charged_bytes = 0
+
+        def charge(count: int) -> None:
+            nonlocal charged_bytes
+            if count > self._left_bytes:
+                raise OverloadedError("Too many large requests at the same time; send it again later")
+            self._left_bytes -= count
+            charged_bytes += count
+
+        try:
+            yield charge
+        finally:
+            self._left_bytes += charged_bytes
+
+
+def media_type_of(content_type: str | None) -> MediaType:
+    """The media type in a Content-Type header, in any case and with any parameters.
+
+    Raises:
+        UnsupportedMediaTypeError: it is none of OTLP's, or missing.
+    """
+    name = (content_type or "").partition(";")[0].strip().lower()
+    try:
+        return MediaType(name)
+    except ValueError:
+        told = f"Content-Type {name!r} is not supported" if name else "Content-Type is missing"
+        raise UnsupportedMediaTypeError(f"{told}; use {MediaType.PROTOBUF} or {MediaType.JSON}") from None
+
+
+def encoding_of(content_encoding: str | None) -> str:
+    """The name in a Content-Encoding header that `decompress` takes.
+
+    Raises:
+        UnsupportedEncodingError: it is none of `ENCODINGS`, or several at once.
+    """
+    name = (content_encoding or "identity").strip().lower()
+    if name not in _DECOMPRESSORS:
+        raise UnsupportedEncodingError(f"Content-Encoding {name!r} is not supported; use {', '.join(ENCODINGS)}")
+    return name
+
+
+async def read_body(
+    stream: AsyncIterator[bytes], headers: Mapping[str, str], *, limit_bytes: int, charge: Callable[[int], None]
+) -> bytes:
+    """Reads a body as it is on the wire; `charge` learns of every chunk.
+
+    Raises:
+        BodyTooLargeError: more than `limit_bytes` arrived, or are announced in Content-Length.
+    """
+    announced = headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit_bytes:
+        raise too_large(limit_bytes)
+    chunks: list[bytes] = []
+    size_bytes = 0
+    async for chunk in stream:
+        size_bytes += len(chunk)
+        if size_bytes > limit_bytes:
+            raise too_large(limit_bytes)
+        charge(len(chunk))
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def decompress(body: bytes, encoding: str, *, limit_bytes: int) -> bytes:
+    """Undoes one of `ENCODINGS`.
+
+    Raises:
+        BodyTooLargeError: it unfolds to more than `limit_bytes`.
+        MalformedBodyError: it is not what `encoding` says, or cut off.
+    """
+    if not body or encoding == "identity":
+        return body
+    output = BytesIO()
+    try:
+        for chunk in _DECOMPRESSORS[encoding](body):
+            if output.tell() + len(chunk) > limit_bytes:
+                raise too_large(limit_bytes)
+            output.write(chunk)
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise MalformedBodyError(f"The body is not {encoding}, as its Content-Encoding says: {error}") from error
+    return output.getvalue()
+
+
+def too_large(limit_bytes: int) -> BodyTooLargeError:
+    """The refusal that names the bound."""
+    return BodyTooLargeError(f"The body exceeds {limit_bytes:,} bytes (after decompression); send smaller batches")
+
+
+def _gunzip(body: bytes) -> Chunks:
+    """All members of a gzip body: RFC 1952 allows several one after the other."""
+    start = 0
+    for _ in range(_MAX_PARTS):
+        if start == len(body):
+            return
+        if not body.startswith(_GZIP_MAGIC, start):
+            if start and not body[start:].strip(b"\0"):
+                return  # zeros pad the last member, as some writers do
+            raise zlib.error("no gzip member where one should start")
+        start = yield from _inflate(body, _GZIP, start)
+    raise zlib.error(f"more than {_MAX_PARTS} members")
+
+
+def _undeflate(body: bytes) -> Chunks:
+    """HTTP's ``deflate`` is the zlib format (RFC 9110, 8.4.1.2), but some senders leave its header out."""
+    has_header = len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2]) % 31 == 0
+    end = yield from _inflate(body, _ZLIB if has_header else _RAW_DEFLATE, 0)
+    if end < len(body):
+        raise zlib.error("bytes follow the end of the stream")
+
+
+def _inflate(body: bytes, window_bits: int, start: int) -> Generator[bytes, None, int]:
+    """Yields one stream's output in slices; returns where it ends."""
+    stream = zlib.decompressobj(window_bits)
+    view = memoryview(body)
+    for position in range(start, len(body), _SLICE_BYTES):
+        pending: bytes | memoryview = view[position : position + _SLICE_BYTES]
+        while pending and not stream.eof:
+            yield stream.decompress(pending, _SLICE_BYTES)
+            pending = stream.unconsumed_tail
+        if stream.eof:
+            return min(position + _SLICE_BYTES, len(body)) - len(stream.unused_data)
+    raise zlib.error("the stream is cut off")
+
+
+def _unzstd(body: bytes) -> Chunks:
+    """All frames of a zstd body (RFC 8878, 3.1), skippable ones included."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW_BYTES)
+    start = 0
+    for _ in range(_MAX_PARTS):
+        if start == len(body):
+            return
+        frame = decompressor.decompressobj()
+        for position in range(start, len(body), _ZSTD_SLICE_BYTES):
+            yield frame.decompress(body[position : position + _ZSTD_SLICE_BYTES])
+            if frame.eof:
+                start = min(position + _ZSTD_SLICE_BYTES, len(body)) - len(frame.unused_data)
+                break
+        else:
+            raise zstandard.ZstdError("the frame is cut off")
+    raise zstandard.ZstdError(f"more than {_MAX_PARTS} frames")
+
+
+_DECOMPRESSORS: Final[Mapping[str, Callable[[bytes], Chunks]]] = {
+    "gzip": _gunzip,
+    "x-gzip": _gunzip,
+    "deflate": _undeflate,
+    "zstd": _unzstd,
+    "identity": lambda body: iter((body,)),
+}
+ENCODINGS: Final = ("gzip", "deflate", "zstd", "identity")

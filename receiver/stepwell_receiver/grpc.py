@@ -1,0 +1,86 @@
+"""OTLP/gRPC: the Export calls of all three services, on raw bytes, through the same `Ingest` as HTTP.
+
+gRPC's core undoes the compression and holds both the compressed and the decompressed size to the limit
+(from grpcio 1.85 on; older ones decompress without a bound), answering RESOURCE_EXHAUSTED itself.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn
+
+import grpc
+import grpc.aio
+
+from stepwell_receiver import status
+from stepwell_receiver.errors import UNEXPECTED, PortTakenError, meaning_of
+from stepwell_receiver.ingest import Body, Ingest, observed
+from stepwell_receiver.listening import address_of, claim
+from stepwell_receiver.signals import SIGNALS, Signal
+
+_log: Final = logging.getLogger(__name__)
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+
+_Context = grpc.aio.ServicerContext[bytes, bytes]
+_Handler = Callable[[bytes, _Context], Awaitable[bytes]]
+
+
+def make_server(ingest: Ingest) -> grpc.aio.Server:
+    """A server with the three services, without a port yet."""
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", ingest.max_body_bytes),
+            # Two receivers on one port would share its calls at random; the second shall fail instead.
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    server.add_generic_rpc_handlers([_service(ingest, signal) for signal in SIGNALS])
+    return server
+
+
+def _service(ingest: Ingest, signal: Signal) -> grpc.GenericRpcHandler:
+    # Without (de)serializers the handler gets and gives the messages' bytes.
+    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(_handler(ingest, signal))
+    return grpc.method_handlers_generic_handler(signal.grpc_service, {"Export": method})
+
+
+def _handler(ingest: Ingest, signal: Signal) -> _Handler:
+    async def export(request: bytes, context: _Context) -> bytes:
+        try:
+            with observed(signal, "grpc"):
+                headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+                workspace_id = await ingest.workspace_of(headers)
+                response = await ingest.take(signal, workspace_id, Body(request))
+        except Exception as error:
+            await _abort(context, error)
+        return response.SerializeToString()
+
+    return export
+
+
+async def _abort(context: _Context, error: Exception) -> NoReturn:
+    if meaning_of(error) is UNEXPECTED:
+        _log.error("A call failed unexpectedly", exc_info=error)
+    told = status.failure(error)
+    await context.abort(
+        _CODES[told.code],
+        told.message,
+        trailing_metadata=(("grpc-status-details-bin", told.SerializeToString()),),
+    )
+
+
+def listen(server: grpc.aio.Server, host: str, port: int, setting: str) -> str:
+    """Gives `server` its port, 0 picks a free one; returns its address as ``host:port``.
+
+    Raises:
+        PortTakenError: the port or the address cannot be had.
+    """
+    # gRPC binds for itself and does not say why it cannot; a socket of ours does, and tells which address is meant.
+    with claim(host, port, setting) as probe:
+        address = address_of(probe)
+    if port == 0:
+        address = address.removesuffix(address.rpartition(":")[2]) + "0"
+    try:
+        bound = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise PortTakenError(f"gRPC cannot listen on {address}: {error}; choose another with {setting}") from error
+    return f"{address.rpartition(':')[0]}:{bound}"

@@ -1,0 +1,177 @@
+"""The way of one request, whatever transport it came by: who sends it, what is in it, is it stored.
+
+`http` and `grpc` read bytes and headers and write what this returns or raises (`errors` says what each error means).
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, TypeVar
+from uuid import UUID
+
+from google.protobuf.message import Message
+from google.rpc import code_pb2
+
+from stepwell_receiver import json, protobuf, status
+from stepwell_receiver.bodies import MediaType, ReadBudget, decompress
+from stepwell_receiver.errors import UnauthenticatedError, meaning_of
+from stepwell_receiver.mapping import map_request
+from stepwell_receiver.signals import TRACES, Signal
+from stepwell_receiver.validation import Reason, reject_invalid, rejection_message
+from stepwell_storage import metrics
+from stepwell_storage.commit import Committer
+from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope
+from stepwell_storage.model import Step
+from stepwell_storage.settings import Settings
+
+_INLINE_BYTES: Final = 32 * 1024
+"""Smaller bodies are decoded on the event loop: they take less time than the way to a thread and back."""
+_TRACE_DECODERS: Final = {MediaType.PROTOBUF: protobuf.decode_traces, MediaType.JSON: json.decode_traces}
+_ITEM_COUNTERS: Final = {MediaType.PROTOBUF: protobuf.count_items, MediaType.JSON: json.count_items}
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body as it came over the wire."""
+
+    content: bytes
+    media_type: MediaType = MediaType.PROTOBUF
+    encoding: str = "identity"
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What a request of traces comes down to."""
+
+    steps: Sequence[Step]
+    rejected: Counter[str]
+    size_bytes: int
+
+
+class Ingest:
+    """Takes requests for all transports of a process; create it on the event loop that serves them."""
+
+    def __init__(self, settings: Settings, committer: Committer, authenticator: Authenticator | None) -> None:
+        self._settings = settings
+        self._committer = committer
+        self._authenticator = authenticator
+        # Two threads bound how many large bodies stand decompressed in memory at the same time.
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
+        self._running: set[asyncio.Task[None]] = set()
+        self.max_body_bytes = settings.max_request_bytes
+        self.read_budget = ReadBudget(max(settings.max_queued_bytes, settings.max_request_bytes))
+
+    async def workspace_of(self, headers: Mapping[str, str]) -> UUID:
+        """The workspace that a request's key opens; headers are looked up in lower case.
+
+        Raises:
+            UnauthenticatedError: no key, or a wrong one.
+            DatabaseUnavailableError: the key cannot be checked now.
+        """
+        if self._authenticator is None:
+            return LOCAL_WORKSPACE_ID
+        key = _key_in(headers)
+        if key is None:
+            raise UnauthenticatedError("No key; send it as 'X-Stepwell-Key: KEY' or 'Authorization: Bearer KEY'")
+        workspace_id = await self._authenticator.workspace_of(key, Scope.INGEST)
+        if workspace_id is None:
+            raise UnauthenticatedError("The key is unknown, revoked, or not meant for ingest")
+        return workspace_id
+
+    async def take(self, signal: Signal, workspace_id: UUID, body: Body) -> Message:
+        """Stores what a request holds and gives the response to it, once that is durable.
+
+        Raises:
+            MalformedBodyError, BodyTooLargeError: the request is at fault.
+            QueueFullError, DatabaseUnavailableError: it is not stored and may be sent again.
+        """
+        if signal is not TRACES:
+            return await self._decline(signal, body)
+        batch = await self._decode(body, lambda: _read_batch(body, self._settings))
+        metrics.REQUEST_BYTES.labels(signal.name).observe(batch.size_bytes)
+        await self._to_the_end(self._store(workspace_id, batch))
+        return status.success(signal, rejected=batch.rejected.total(), message=rejection_message(batch.rejected))
+
+    async def _store(self, workspace_id: UUID, batch: _Batch) -> None:
+        """Commits a batch and counts what became of each of its spans; adds to its rejected ones."""
+        received = len(batch.steps) + batch.rejected.total()
+        metrics.SPANS_RECEIVED.inc(received)
+        try:
+            result = await self._committer.submit(workspace_id, batch.steps, batch.size_bytes)
+        except Exception as error:
+            if meaning_of(error).is_retryable:
+                metrics.SPANS_UNAVAILABLE.inc(received)
+            else:
+                metrics.SPANS_REJECTED.labels(Reason.INTERNAL_ERROR).inc(received)
+            raise
+        if result.rejected:
+            batch.rejected[result.reason or Reason.UNSTORABLE] += result.rejected
+        metrics.SPANS_STORED.inc(result.stored)
+        metrics.SPANS_DUPLICATE.inc(result.duplicate)
+        for reason, count in batch.rejected.items():
+            metrics.SPANS_REJECTED.labels(reason).inc(count)
+
+    async def _to_the_end(self, work: Coroutine[None, None, None]) -> None:
+        """Awaits `work`, which goes on where the sender hangs up: its spans are on their way and shall be counted."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        await asyncio.shield(task)
+
+    async def _decline(self, signal: Signal, body: Body) -> Message:
+        """Logs and metrics are acknowledged, so that a sender of everything works, and the sender is told."""
+        count = await self._decode(body, lambda: _count_items(signal, body, self.max_body_bytes))
+        if not count:
+            return status.success(signal)
+        metrics.RECORDS_UNSTORED.labels(signal.name).inc(count)
+        items = f"{count} {signal.item}{'' if count == 1 else 's'}"
+        return status.success(signal, message=f"Stepwell stores traces only: {items} received, none stored")
+
+    async def _decode(self, body: Body, work: Callable[[], _Result]) -> _Result:
+        """Runs `work`, in a thread where it would hold up the event loop."""
+        if len(body.content) <= _INLINE_BYTES and body.encoding == "identity":
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+@contextmanager
+def observed(signal: Signal, transport: str) -> Iterator[None]:
+    """Counts and times one request under the code that it is answered with."""
+    started_s = time.perf_counter()
+    code = "CANCELLED"
+    try:
+        yield
+        code = "OK"
+    except Exception as error:
+        code = code_pb2.Code.Name(meaning_of(error).grpc_code)
+        raise
+    finally:
+        metrics.REQUESTS.labels(signal.name, transport, code).inc()
+        metrics.REQUEST_SECONDS.labels(signal.name, transport).observe(time.perf_counter() - started_s)
+
+
+def _read_batch(body: Body, settings: Settings) -> _Batch:
+    content = decompress(body.content, body.encoding, limit_bytes=settings.max_request_bytes)
+    request = _TRACE_DECODERS[body.media_type](content)
+    reject_invalid(request)
+    steps = map_request(request, max_attribute_bytes=settings.max_attribute_bytes)
+    return _Batch(steps, request.rejected, len(content))
+
+
+def _count_items(signal: Signal, body: Body, limit_bytes: int) -> int:
+    content = decompress(body.content, body.encoding, limit_bytes=limit_bytes)
+    metrics.REQUEST_BYTES.labels(signal.name).observe(len(content))
+    return _ITEM_COUNTERS[body.media_type](content, signal)
+
+
+def _key_in(headers: Mapping[str, str]) -> str | None:
+    if key := headers.get("x-stepwell-key"):
+        return key.strip()
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None

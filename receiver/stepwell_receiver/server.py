@@ -1,0 +1,60 @@
+"""The receiver as a server: OTLP over gRPC and HTTP, each on its own port, over one group commit."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Final
+
+from grpc import aio
+
+from stepwell_receiver import grpc
+from stepwell_receiver.http import make_app
+from stepwell_receiver.ingest import Ingest
+from stepwell_receiver.listening import GRACE_S, HttpServer, address_of, claim
+from stepwell_storage.commit import Committer
+from stepwell_storage.database import make_pool
+from stepwell_storage.keys import Authenticator
+from stepwell_storage.settings import Settings
+
+HTTP_SETTING: Final = "--otlp-http-port"
+GRPC_SETTING: Final = "--otlp-grpc-port"
+
+
+async def serve(settings: Settings, *, started: Callable[[dict[str, str]], None], stop: asyncio.Event) -> None:
+    """Serves until `stop`; then finishes the requests in flight, commits what was accepted, and returns.
+
+    `started` gets the addresses, ``otlp_http`` as a URL and ``otlp_grpc`` as ``host:port``, once both answer.
+
+    Raises:
+        PortTakenError: one of the ports cannot be had.
+    """
+    # What is entered last ends first: the servers before the commit that their requests wait for.
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(claim(settings.host, settings.otlp_http_port, HTTP_SETTING))
+        committer = Committer(settings)
+        await committer.start()
+        stack.push_async_callback(committer.stop)
+        ingest = Ingest(settings, committer, await _make_authenticator(settings, stack))
+
+        grpc_server = grpc.make_server(ingest)
+        grpc_address = grpc.listen(grpc_server, settings.host, settings.otlp_grpc_port, GRPC_SETTING)
+        http_server = HttpServer(make_app(ingest), listener)
+        stack.push_async_callback(_stop, grpc_server, http_server)
+        await grpc_server.start()
+        await http_server.start()
+        started({"otlp_http": f"http://{address_of(listener)}", "otlp_grpc": grpc_address})
+        await stop.wait()
+
+
+async def _stop(grpc_server: aio.Server, http_server: HttpServer) -> None:
+    """Both at once, so that neither takes anything new while the other finishes."""
+    await asyncio.gather(grpc_server.stop(GRACE_S), http_server.stop())
+
+
+async def _make_authenticator(settings: Settings, stack: AsyncExitStack) -> Authenticator | None:
+    if not settings.auth:
+        return None
+    pool = make_pool(settings.database_url, application_name="stepwell receiver keys")
+    await pool.open()
+    stack.push_async_callback(pool.close)
+    return Authenticator(pool)
