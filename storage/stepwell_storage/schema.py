@@ -1,0 +1,207 @@
+"""The tables as SQLAlchemy sees them, for selects that are put together at run time.
+
+The migrations make the tables; a test compares what they give with what stands here, so that neither drifts.
+Queries that are known beforehand are SQL texts in ``sql/``.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TIMESTAMP, UUID
+
+SCHEMA: Final = "analytics"
+
+metadata: Final = MetaData(schema=SCHEMA)
+"""The tables."""
+views: Final = MetaData(schema=SCHEMA)
+"""The views, apart because nobody creates or compares them like tables."""
+
+TIME: Final = TIMESTAMP(timezone=True)
+BY_START: Final = "RANGE (start_time)"
+
+
+def _key(name: str, kind: Any) -> "Column[Any]":
+    return Column(name, kind, primary_key=True)
+
+
+def _required(name: str, kind: Any) -> "Column[Any]":
+    return Column(name, kind, nullable=False)
+
+
+def _optional(kind: Any, *names: str) -> "list[Column[Any]]":
+    return [Column(name, kind) for name in names]
+
+
+def _now(name: str) -> "Column[Any]":
+    return Column(name, TIME, nullable=False, server_default=func.now())
+
+
+def _step_columns(*, is_start_in_key: bool) -> "list[Column[Any]]":
+    """The columns of steps, which finished and running ones share."""
+    return [
+        _key("workspace_id", UUID()),
+        _key("trace_id", BYTEA()),
+        _key("span_id", BYTEA()),
+        *_optional(BYTEA(), "parent_span_id"),
+        *_optional(Boolean(), "parent_is_remote"),
+        Column("start_time", TIME, nullable=False, primary_key=is_start_in_key),
+        *_optional(TIME, "end_time"),
+        *_optional(Double(), "duration_ms"),
+        *[_required(name, Text()) for name in ("name", "step_name", "step_type", "role", "operation", "status")],
+        *_optional(Text(), "error_type", "error_message", "agent_name", "span_agent_name", "agent_ref"),
+        *_optional(Text(), "agent_version", "model", "provider", "response_id", "finish_reason"),
+        *_optional(BigInteger(), "prompt_tokens", "completion_tokens", "cache_read_tokens", "cache_write_tokens"),
+        *_optional(BigInteger(), "reasoning_tokens"),
+        *_optional(Double(), "cost_usd", "credits", "memory_mb"),
+        *_optional(Text(), "session_id", "user_id", "trigger_type"),
+        *_optional(JSONB(), "trigger_source"),
+        *_optional(Text(), "runtime_mode", "service_name", "service_version", "environment", "framework"),
+        *_optional(Text(), "scope_name"),
+        _required("has_input", Boolean()),
+        _required("has_output", Boolean()),
+        _required("flags", ARRAY(Text())),
+        *_optional(JSONB(), "checkpoints", "input", "output", "error", "attributes", "resource", "events", "links"),
+        _now("created_at"),
+    ]
+
+
+workspaces = Table(
+    "workspaces", metadata, _key("workspace_id", UUID()), _required("name", Text()), _now("created_at"),
+    UniqueConstraint("name"),
+)  # fmt: skip
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("workspace_id", UUID(), ForeignKey(workspaces.c.workspace_id), primary_key=True),
+    _key("key_id", Text()),
+    _required("key_hash", BYTEA()),
+    _required("key_prefix", Text()),
+    _required("scopes", ARRAY(Text())),
+    _now("created_at"),
+    *_optional(TIME, "revoked_at"),
+    UniqueConstraint("key_hash"),
+)
+
+step_facts = Table("step_facts", metadata, *_step_columns(is_start_in_key=True), postgresql_partition_by=BY_START)
+
+live_steps = Table("live_steps", metadata, *_step_columns(is_start_in_key=False))
+Index("live_steps_age", live_steps.c.workspace_id, live_steps.c.start_time)
+
+dirty_traces = Table(
+    "dirty_traces",
+    metadata,
+    Column("sequence", BigInteger(), Identity(always=True), primary_key=True),
+    _required("workspace_id", UUID()),
+    _required("trace_id", BYTEA()),
+    _required("earliest", TIME),
+    _required("latest", TIME),
+    _required("span_count", Integer()),
+    _now("marked_at"),
+)
+
+trace_windows = Table(
+    "trace_windows",
+    metadata,
+    _key("workspace_id", UUID()),
+    _key("trace_id", BYTEA()),
+    _required("earliest", TIME),
+    _required("latest", TIME),
+)
+
+execution_keys = Table(
+    "execution_keys",
+    metadata,
+    _key("workspace_id", UUID()),
+    _key("execution_id", Text()),
+    _required("trace_id", BYTEA()),
+    _required("start_time", TIME),
+    _now("created_at"),
+)
+Index("execution_keys_trace", execution_keys.c.workspace_id, execution_keys.c.trace_id)
+
+agent_executions = Table(
+    "agent_executions",
+    metadata,
+    _required("id", UUID()),
+    _key("workspace_id", UUID()),
+    _key("execution_id", Text()),
+    _required("trace_id", Text()),
+    *_optional(Text(), "root_span_id", "parent_execution_id"),
+    _required("agent_id", Text()),
+    *_optional(Text(), "agent_name", "user_id", "session_id", "trigger_type"),
+    *_optional(JSONB(), "trigger_source", "input_data", "output_data"),
+    _key("start_time", TIME),
+    *_optional(TIME, "end_time"),
+    *_optional(Double(), "duration_ms"),
+    _required("last_activity_at", TIME),
+    _required("status", Text()),
+    *_optional(Text(), "error_type", "error_message", "error_step_name", "error_fingerprint"),
+    *_optional(Double(), "credits_consumed"),
+    *_optional(JSONB(), "tokens_used"),
+    *_optional(BigInteger(), "prompt_tokens", "completion_tokens"),
+    *_optional(Double(), "cost_usd"),
+    _required("api_calls_count", Integer()),
+    *_optional(Double(), "memory_usage_mb"),
+    _required("steps_total", Integer()),
+    _required("steps_completed", Integer()),
+    _required("execution_graph", JSONB()),
+    _required("path", Text()),
+    _required("checkpoints", ARRAY(JSONB())),
+    *_optional(Text(), "environment", "runtime_mode", "version", "service_name", "framework"),
+    _required("models", ARRAY(Text())),
+    _required("step_span_ids", ARRAY(BYTEA())),
+    _required("step_attempts", ARRAY(Integer())),
+    _required("duplicate_span_ids", ARRAY(BYTEA())),
+    _now("created_at"),
+    _now("updated_at"),
+    postgresql_partition_by=BY_START,
+)
+_recent = (agent_executions.c.start_time.desc(), agent_executions.c.execution_id)
+Index("agent_executions_recent", agent_executions.c.workspace_id, *_recent)
+Index("agent_executions_agent", agent_executions.c.workspace_id, agent_executions.c.agent_id, *_recent)
+Index("agent_executions_status", agent_executions.c.workspace_id, agent_executions.c.status, *_recent)
+Index(
+    "agent_executions_running",
+    agent_executions.c.workspace_id,
+    agent_executions.c.last_activity_at,
+    postgresql_where=text("status IN ('pending', 'running')"),
+)
+Index("agent_executions_duration", agent_executions.c.workspace_id, agent_executions.c.duration_ms)
+
+execution_steps = Table(
+    "execution_steps",
+    views,
+    *_optional(UUID(), "id", "workspace_id"),
+    *_optional(Text(), "execution_id"),
+    *_optional(Integer(), "step_index"),
+    *_optional(Text(), "step_name", "step_type"),
+    *_optional(TIME, "start_time", "end_time"),
+    *_optional(Double(), "duration_ms"),
+    *_optional(Text(), "status"),
+    *_optional(JSONB(), "input", "output", "error"),
+    *_optional(BigInteger(), "tokens_used"),
+    *_optional(ARRAY(JSONB()), "api_calls"),
+    *_optional(Text(), "trace_id", "span_id", "parent_span_id", "operation", "agent_name", "model"),
+    *_optional(BigInteger(), "prompt_tokens", "completion_tokens"),
+    *_optional(Double(), "cost_usd"),
+    *_optional(Text(), "error_type"),
+    *_optional(Integer(), "attempt"),
+    *_optional(JSONB(), "attributes"),
+    *_optional(TIME, "created_at"),
+)
