@@ -29,15 +29,12 @@ from stepwell_storage.model import Checkpoint, Role, Step, StepType
 
 _FLAG_HAS_REMOTE: Final = 0x100
 _FLAG_IS_REMOTE: Final = 0x200
+_STEP_TYPES: Final = {step_type.value: step_type for step_type in StepType}
 _TRIGGER_TYPES: Final = frozenset(("manual", "scheduled", "webhook", "api"))
 _ENVIRONMENT_KEYS: Final = ("deployment.environment.name", "deployment.environment")
 _FIELD_KEYS: Final = {
     dialect.name: {
-        name: tuple(
-            dict.fromkeys(
-                key for source in (dialect, *DIALECTS) for key in source.fields.get(name, ())
-            )
-        )
+        name: tuple(dict.fromkeys(key for source in (dialect, *DIALECTS) for key in source.fields.get(name, ())))
         for name in {name for source in DIALECTS for name in source.fields}
     }
     for dialect in DIALECTS
@@ -71,7 +68,7 @@ def map_request(request: TraceRequest, *, max_attribute_bytes: int) -> list[Step
         request: a decoded request.
         max_attribute_bytes: longer attribute values are cut, and the step gets the flag ``attribute_cut``.
     """
-    steps = []
+    steps: list[Step] = []
     for group in request.groups:
         source = _source(group.resource, group.scope)
         steps.extend(_map_span(span, source, max_attribute_bytes) for span in group.spans)
@@ -147,8 +144,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         framework=source.framework,
         scope_name=source.scope.name or None,
         has_input=given is not None,
-        has_output=returned is not None
-        or (kind.role is Role.MODEL and bool(completion_tokens or finish_reason)),
+        has_output=returned is not None or (kind.role is Role.MODEL and bool(completion_tokens or finish_reason)),
         flags=tuple(flags),
         checkpoints=_checkpoints(span.events),
         is_live=live is not None,
@@ -190,20 +186,20 @@ class _Fields:
 
 
 def _bounded(attributes: Attributes, max_bytes: int, flags: list[str]) -> Attributes:
-    """The attributes with over-long text cut; sets the flag ``attribute_cut``."""
-    too_long = [
-        key for key, value in attributes.items() if isinstance(value, str | bytes | list | dict) and _size(value) > max_bytes
-    ]
+    """The attributes with over-long values cut; sets the flag ``attribute_cut``."""
+    too_long = {key for key, value in attributes.items() if _is_longer(value, max_bytes)}
     if not too_long:
         return attributes
     flags.append("attribute_cut")
     return {key: _cut(value, max_bytes) if key in too_long else value for key, value in attributes.items()}
 
 
-def _size(value: Value) -> int:
+def _is_longer(value: Value, max_bytes: int) -> bool:
     if isinstance(value, list | dict):
-        return len(values.as_json(value))
-    return len(value) if isinstance(value, str | bytes) else 8
+        value = values.as_json(value)
+    if isinstance(value, str):
+        return len(value) * 4 > max_bytes and len(value.encode()) > max_bytes
+    return isinstance(value, bytes) and len(value) > max_bytes
 
 
 def _cut(value: Value, max_bytes: int) -> Value:
@@ -309,9 +305,7 @@ def _finish_reason(value: Value) -> str | None:
 
 def _step_type(span: Span, kind: Kind) -> StepType:
     said = span.attributes.get(STEP_TYPE)
-    if isinstance(said, str) and said in StepType:
-        return StepType(said)
-    return naming.step_type_of(span, kind)
+    return _STEP_TYPES.get(str(said)) or naming.step_type_of(span, kind)
 
 
 def _trigger_type(attributes: Attributes) -> str | None:

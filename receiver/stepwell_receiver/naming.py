@@ -24,11 +24,14 @@ _PREFIXED: Final = re.compile(
 )
 _BRACKETED: Final = re.compile(r"^[\w ]+ ?\[(?P<name>[^\[\]]+)\]$")
 _SUFFIXED: Final = re.compile(
-    r"^(?P<name>.+?)(?:\.(?:kickoff|kickoff_async|run|arun|_execute_core|execute|invoke|ainvoke|stream|workflow|agent)| run)$"
+    r"^(?P<name>.+?)(?: run|\.(?:kickoff|kickoff_async|run|arun|_execute_core|execute|invoke|ainvoke|stream"
+    r"|workflow|agent))$"
 )
 _MODEL_OPERATIONS: Final = ("chat", "text_completion", "generate_content", "embeddings")
-_LOOP_NAME: Final = re.compile(r"^(?:execute_event_loop_cycle|(?:step|turn|iteration|cycle|loop)(?:[ _#:-]*\d+)?)$", re.I)
-_DECISION_NAME: Final = re.compile(r"(?:^|[ _.-])(?:router?|route|decide|decision|planner|supervisor_route)(?:$|[ _.-])", re.I)
+_LOOP_NAME: Final = re.compile(
+    r"^(?:execute_event_loop_cycle|(?:step|turn|iteration|cycle|loop)(?:[ _#:-]*\d+)?)$", re.I
+)
+_DECISION_NAME: Final = re.compile(r"(?:^|[ _.-])(?:router?|decide|decision|planner)(?:$|[ _.-])", re.I)
 
 _FRAMEWORKS: Final = {
     "pydantic-ai": "pydantic-ai",

@@ -31,7 +31,7 @@ class Outcome:
 
 
 def of_span(span: Span, *, is_live: bool) -> Outcome:
-    """Status ERROR, an ``error.type``, a tool's own error status or (on an unset status) an exception: not a success."""
+    """No success: status ERROR, a tool's own error status, or on an unset status an error type or an exception."""
     if is_live:
         return Outcome(Status.RUNNING)
     exception = _last_exception(span)

@@ -2,6 +2,7 @@
 
 import base64
 import math
+from contextlib import suppress
 from typing import Any, Final
 
 import orjson
@@ -53,33 +54,38 @@ def as_number(value: Value) -> float | None:
 
 
 def as_json(value: Value) -> str:
-    """JSON text of any attribute value: bytes as base64, numbers that JSON does not know as null."""
-    return _clean(orjson.dumps(value, default=_as_base64, option=orjson.OPT_NON_STR_KEYS).decode())
+    """JSON text of any attribute value: bytes as base64, numbers that JSON does not know as null.
+
+    What cannot be written (nested hundreds of levels deep, integers over 64 bits) becomes its text.
+    """
+    written = _written(value)
+    return _json_of_text(repr(value)) if written is None else written
 
 
 def payload_json(value: Value) -> str | None:
     """JSON text of a payload; text that itself holds a JSON object or list is taken as such. ``None`` if empty."""
-    if isinstance(value, str):
-        parsed = parse_container(value)
-        value = value if parsed is None else parsed
-    text = as_json(value)
+    text = _as_parsed(value, parse_container(value) if isinstance(value, str) else None)
     return None if text in _EMPTY_JSON else text
 
 
 def parsed_json(value: Value) -> str | None:
     """JSON text of an attribute whose content is JSON by definition (``stepwell.input``); other text is a string."""
+    parsed = None
     if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            pass
-    text = as_json(value)
+        with suppress(orjson.JSONDecodeError):
+            parsed = orjson.loads(value)
+    text = _as_parsed(value, parsed)
     return None if text in _EMPTY_JSON else text
+
+
+def _as_parsed(value: Value, parsed: Any) -> str:
+    written = None if parsed is None else _written(parsed)
+    return as_json(value) if written is None else written
 
 
 def parse_container(text: str) -> Any:
     """The object or list that a JSON text holds; ``None`` for everything else."""
-    if text[:1] not in ("{", "[") and not text.lstrip()[:1] in ("{", "["):
+    if text[:1] not in ("{", "[") and text.lstrip()[:1] not in ("{", "["):
         return None
     try:
         return orjson.loads(text)
@@ -96,6 +102,17 @@ def unflatten(attributes: Attributes, prefix: str) -> list[Value]:
             if index.isascii() and index.isdigit() and len(index) < 9:
                 messages.setdefault(int(index), {})[name.removeprefix("message.") or "value"] = value
     return [messages[index] for index in sorted(messages)]
+
+
+def _written(value: Any) -> str | None:
+    try:
+        return _clean(orjson.dumps(value, default=_as_base64, option=orjson.OPT_NON_STR_KEYS).decode())
+    except orjson.JSONEncodeError:
+        return None
+
+
+def _json_of_text(text: str) -> str:
+    return orjson.dumps(text).decode()
 
 
 def _clean(text: str) -> str:

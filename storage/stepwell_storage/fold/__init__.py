@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from stepwell_storage.fold import calls, ending, names, path, runs, timing, tree
 from stepwell_storage.fold.attempts import attempts_of
 from stepwell_storage.fold.totals import first_known, framework_of, models_of, payload_spans, totals_of
-from stepwell_storage.model import Checkpoint, Execution, Placement, Role, Status, Step, StepType
+from stepwell_storage.model import Checkpoint, Execution, Placement, Status, Step, StepType
 
 __all__ = ["fold_trace"]
 
@@ -94,7 +94,7 @@ def _api_calls(whole: tree.Tree, members: Sequence[int], counted: calls.Calls) -
         parent = whole.parents[i]
         if parent in inside or (parent >= 0 and whole.steps[parent].step_type is StepType.API_CALL):
             inside.add(i)
-    duplicates_kept = {kept for kept in counted.duplicate_of.values()}
+    duplicates_kept = set(counted.duplicate_of.values())
     return len(remote - (inside - duplicates_kept))
 
 

@@ -1,4 +1,4 @@
-"""Model calls counted once: reports of the same call found, tokens and cost summed without doubles (contract, "Counts").
+"""Model calls counted once, their tokens and cost summed without doubles (contract, chapter 4, "Counts").
 
 The same call may be reported by two instrumentations: nested in each other, with one response id, or as neighbours
 that overlap in time. Agent spans often carry the sum of the model calls below; theirs count only where none below do.

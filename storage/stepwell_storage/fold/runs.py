@@ -117,7 +117,7 @@ def _strays(tree: Tree, roots: list[int], tops: list[int]) -> list[int]:
 
 
 def _with_strays(tree: Tree, tops: list[int], strays: list[int]) -> list[Run]:
-    """Runs with their subtrees; a stray or orphaned subtree joins the run that started last before it, else the first."""
+    """Runs with their subtrees; strays and orphans join the run that started last before them, else the first."""
     by_start = sorted(tops, key=lambda i: (tree.steps[i].start_ns, i))
     members = {top: list(range(top, tree.ends[top])) for top in by_start}
     starts = [tree.steps[top].start_ns for top in by_start]
