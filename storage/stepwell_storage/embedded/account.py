@@ -8,8 +8,6 @@ from pathlib import Path
 from stepwell_storage.embedded.errors import EmbeddedPostgresError
 
 UNPRIVILEGED_USER = "nobody"
-UNPRIVILEGED_ID = 65534
-"""The overflow user of Linux, for systems whose user list does not name one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +19,26 @@ class Account:
 
 
 def account_for(cluster_dir: Path) -> Account | None:
-    """Who runs PostgreSQL on ``cluster_dir``: the caller, or for root the folder's owner, else an unprivileged user."""
+    """Who runs PostgreSQL on ``cluster_dir``: the caller, or for root the folder's owner, else an unprivileged user.
+
+    Raises:
+        EmbeddedPostgresError: root is the only user.
+    """
     if os.geteuid() != 0:
         return None
     if cluster_dir.exists():
         owner = cluster_dir.stat()
         if owner.st_uid != 0:
             return Account(owner.st_uid, owner.st_gid)
-    try:
-        entry = pwd.getpwnam(UNPRIVILEGED_USER)
-    except KeyError:
-        return Account(UNPRIVILEGED_ID, UNPRIVILEGED_ID)
-    return Account(entry.pw_uid, entry.pw_gid)
+    users = {user.pw_name: user for user in pwd.getpwall() if user.pw_uid != 0}
+    if not users:
+        raise EmbeddedPostgresError(
+            "PostgreSQL does not run as root, and this machine has no other user; "
+            "add one (for example: useradd --system stepwell), or give a database with --database-url"
+        )
+    # A user without a name in the system's list will not do: initdb looks it up.
+    chosen = users.get(UNPRIVILEGED_USER) or users[min(users)]
+    return Account(chosen.pw_uid, chosen.pw_gid)
 
 
 def give(folder: Path, account: Account | None) -> None:

@@ -30,7 +30,7 @@ def launch_command(
     return [sys.executable, "-I", "-S", launch.__file__, *(str(number) for number in numbers), *command]
 
 
-def find_bin_dir(account: Account | None) -> Path:
+def find_bin_dir(account: Account | None, cache_dir: Path = CACHE_DIR) -> Path:
     """The folder with ``postgres`` and ``initdb``, readable for ``account``; copied to a cache when it is not.
 
     Raises:
@@ -40,7 +40,7 @@ def find_bin_dir(account: Account | None) -> Path:
     bin_dir = package / "pginstall" / "bin"
     if account is None or _failure(bin_dir, account) is None:
         return bin_dir
-    cached = _copy_to_cache(package) / PACKAGE / "pginstall" / "bin"
+    cached = _copy_to_cache(package, cache_dir) / PACKAGE / "pginstall" / "bin"
     failure = _failure(cached, account)
     if failure is not None:
         raise EmbeddedPostgresError(
@@ -72,14 +72,14 @@ def _failure(bin_dir: Path, account: Account) -> str | None:
     return None if done.returncode == 0 else (done.stderr.strip() or f"exit code {done.returncode}")
 
 
-def _copy_to_cache(package: Path) -> Path:
+def _copy_to_cache(package: Path, cache_dir: Path) -> Path:
     """Copy the programs where every user can read them, once for each version; returns the copy's folder."""
-    target = CACHE_DIR / f"postgresql-{importlib.metadata.version(DISTRIBUTION)}"
+    target = cache_dir / f"postgresql-{importlib.metadata.version(DISTRIBUTION)}"
     try:
-        CACHE_DIR.mkdir(parents=True, exist_ok=True, mode=0o755)
+        cache_dir.mkdir(parents=True, exist_ok=True, mode=0o755)
         if target.exists():
             return target
-        with tempfile.TemporaryDirectory(dir=CACHE_DIR, prefix=".new-") as new_dir:
+        with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".new-") as new_dir:
             copy = Path(new_dir) / "copy"
             shutil.copytree(package / "pginstall", copy / PACKAGE / "pginstall", symlinks=True)
             if (package.parent / LIBRARIES).is_dir():

@@ -115,8 +115,11 @@ def explain(output: str, folder: Path, outcome: str) -> str:
     """One message from the last lines PostgreSQL wrote, led by the mend where the cause is known."""
     tail = " | ".join(line.strip() for line in output.strip().splitlines()[-5:]) or outcome
     if "No space left on device" in output:
+        return f"the disk of the data folder {folder.parent} is full; free space and start again. PostgreSQL: {tail}"
+    if "could not look up effective user ID" in output:
         return (
-            f"the disk of the data folder {folder.parent} is full; free some space and start again. PostgreSQL: {tail}"
+            f"PostgreSQL runs only as a user with a name, and user id {os.geteuid()} has none on this machine; "
+            "add it to /etc/passwd, or give a database with --database-url"
         )
     if "Permission denied" in output or "Read-only file system" in output:
         return f"PostgreSQL cannot write to {folder}; check its owner and permissions. PostgreSQL: {tail}"
