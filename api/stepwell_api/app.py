@@ -1,0 +1,151 @@
+"""The HTTP application: its routes, what it holds while it runs, and the server around it.
+
+Beside the API it takes OTLP on ``/v1/*``, for setups that open only one port.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from stepwell_api.context import Context
+from stepwell_api.listening import EmbeddedServer, listen, url_of
+from stepwell_api.observing import ObservingMiddleware
+from stepwell_api.parameters import refuse_repeats
+from stepwell_api.problems import MEDIA_TYPE, answer_with_problems
+from stepwell_api.routes import agents, executions, operations
+from stepwell_receiver.http import otlp_routes
+from stepwell_receiver.ingest import Ingest
+from stepwell_storage.commit import Committer
+from stepwell_storage.database import make_engine, make_pool
+from stepwell_storage.keys import Authenticator
+from stepwell_storage.settings import Settings
+
+PREFIX = "/api/v1"
+GRACE_S = 10
+"""How long requests may take to end after the stop."""
+
+DESCRIPTION = """Executions of AI agents: what ran, how long, at what cost, and why it failed.
+
+Times are RFC 3339 in UTC, durations milliseconds, costs US dollars; unknown values are `null`, never 0. Lists are
+paged: pass `next_cursor` as `cursor` with the other parameters unchanged. Errors are RFC 9457 problem documents."""
+
+
+class StepwellAPI(FastAPI):
+    """FastAPI whose document says that errors are problem documents."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        if self.openapi_schema is None:
+            for path in super().openapi()["paths"].values():
+                for operation in path.values():
+                    _tell_media_type_of_errors(operation["responses"])
+        return super().openapi()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; its lifespan opens and closes what it needs, and waits for no database."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _serving(app, settings):
+            yield
+
+    app = StepwellAPI(
+        title="Stepwell",
+        version=version("stepwell"),
+        description=DESCRIPTION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    api = APIRouter(prefix=PREFIX, dependencies=[Depends(refuse_repeats)])
+    api.include_router(executions.router)
+    api.include_router(agents.router)
+    app.include_router(api)
+    app.include_router(operations.router)
+    answer_with_problems(app)
+    app.add_middleware(ObservingMiddleware)
+    return app
+
+
+async def serve(settings: Settings, *, started: Callable[[str], None], stop: asyncio.Event) -> None:
+    """Serves until `stop` is set; calls `started` with the address once it answers.
+
+    Raises:
+        CommandError: the port cannot be had.
+        StorageError: the database URL is none.
+    """
+    listener = listen(settings.host, settings.port)
+    app = create_app(settings)
+    # The lifespan is entered here and not by the server, which would turn its errors into an exit of the process.
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = EmbeddedServer(config, started=lambda: started(url_of(settings.host, listener)))
+    with listener:
+        async with app.router.lifespan_context(app):
+            stopping = asyncio.create_task(_stop(server, stop))
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                stopping.cancel()
+
+
+@asynccontextmanager
+async def _serving(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
+    """Opens what the handlers need, in the order in which it may be closed again backwards."""
+    async with AsyncExitStack() as stack:
+        engine = _reading_engine(settings)
+        stack.push_async_callback(engine.dispose)
+        authenticator = None
+        if settings.auth:
+            pool = make_pool(settings.database_url, application_name="stepwell api keys")
+            await pool.open()
+            stack.push_async_callback(pool.close)
+            authenticator = Authenticator(pool)
+        committer = Committer(settings)
+        await committer.start()
+        stack.push_async_callback(committer.stop)
+        app.state.context = Context(settings, engine, authenticator)
+        app.router.routes.extend(otlp_routes(Ingest(settings, committer, authenticator)))
+        yield
+
+
+def _reading_engine(settings: Settings) -> AsyncEngine:
+    engine = make_engine(settings.database_url)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def never_prepare(connection: DBAPIConnection, _: object) -> None:
+        # A prepared statement's generic plan knows neither the window nor which filters are on, and picks wrong indexes.
+        connection.driver_connection.prepare_threshold = None
+
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+async def _stop(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+def _tell_media_type_of_errors(responses: dict[str, Any]) -> None:
+    for status, response in responses.items():
+        content = response.get("content", {})
+        if status >= "400" and "application/json" in content:
+            response["content"] = {MEDIA_TYPE: content["application/json"]}

@@ -1,0 +1,123 @@
+"""From the parameters of a question to conditions on ``analytics.agent_executions``; every value is bound."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Text, and_, any_, cast, exists, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from stepwell_api.parameters import ExecutionFilters
+from stepwell_api.times import Window
+from stepwell_storage.schema import agent_executions as runs
+from stepwell_storage.schema import live_steps, step_facts, trace_windows
+
+ESCAPE = "\\"
+
+
+def in_window(workspace_id: UUID, window: Window) -> list[ColumnElement[bool]]:
+    """The conditions that every question about runs has."""
+    return [
+        runs.c.workspace_id == workspace_id,
+        runs.c.start_time >= window.start,
+        runs.c.start_time < window.stop,
+    ]
+
+
+def matching(filters: ExecutionFilters) -> list[ColumnElement[bool]]:
+    """The conditions of the filters, the window aside."""
+    return [*_chosen_values(filters), *_ranges(filters), *_texts(filters)]
+
+
+def is_one_of(column: ColumnElement[Any], values: Sequence[str]) -> Iterator[ColumnElement[bool]]:
+    """The column holds one of the values; no condition where none are given."""
+    if values:
+        yield column == any_(_texts_literal(values))
+
+
+def contains(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """The text occurs in the column, upper and lower case being the same; ``%`` and ``_`` mean themselves."""
+    return column.ilike(like_pattern(text), escape=ESCAPE)
+
+
+def like_pattern(text: str) -> str:
+    """The LIKE pattern for values that hold the text."""
+    for special in (ESCAPE, "%", "_"):
+        text = text.replace(special, ESCAPE + special)
+    return f"%{text}%"
+
+
+def _texts_literal(values: Sequence[str]) -> ColumnElement[Any]:
+    # One array parameter whatever the number of values: the statement stays the same, so its plan and text are cached.
+    return literal([str(value) for value in values], ARRAY(Text))
+
+
+def _chosen_values(filters: ExecutionFilters) -> Iterator[ColumnElement[bool]]:
+    # Hex digits are stored in lower case, and written either way.
+    yield from is_one_of(runs.c.trace_id, [trace_id.lower() for trace_id in filters.trace_id])
+    yield from is_one_of(runs.c.agent_id, filters.agent_id)
+    yield from is_one_of(runs.c.status, filters.status)
+    yield from is_one_of(runs.c.environment, filters.environment)
+    yield from is_one_of(runs.c.version, filters.version)
+    yield from is_one_of(runs.c.trigger_type, filters.trigger_type)
+    yield from is_one_of(runs.c.error_type, filters.error_type)
+    yield from is_one_of(runs.c.user_id, filters.user_id)
+    yield from is_one_of(runs.c.session_id, filters.session_id)
+    yield from is_one_of(runs.c.framework, filters.framework)
+    if filters.model:
+        yield runs.c.models.bool_op("&&")(_texts_literal(filters.model))
+
+
+def _ranges(filters: ExecutionFilters) -> Iterator[ColumnElement[bool]]:
+    if filters.min_duration_ms is not None:
+        yield runs.c.duration_ms >= filters.min_duration_ms
+    if filters.max_duration_ms is not None:
+        yield runs.c.duration_ms <= filters.max_duration_ms
+    if filters.min_cost_usd is not None:
+        yield runs.c.cost_usd >= filters.min_cost_usd
+
+
+def _texts(filters: ExecutionFilters) -> Iterator[ColumnElement[bool]]:
+    if filters.path is not None:
+        yield runs.c.path == filters.path
+    if filters.q is not None:
+        of_run = [
+            contains(runs.c.error_message, filters.q),
+            _json_contains(runs.c.input_data, filters.q),
+            _json_contains(runs.c.output_data, filters.q),
+        ]
+        yield or_(*of_run, _has_step_with(step_facts, filters.q), _has_step_with(live_steps, filters.q))
+
+
+def _json_contains(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """The text occurs in the JSON as it is written, or in a string of it, where quotes and line ends are escaped."""
+    written = cast(column, Text)
+    escaped = json.dumps(text, ensure_ascii=False)[1:-1]
+    if escaped == text:
+        return contains(written, text)
+    return or_(contains(written, text), contains(written, escaped))
+
+
+def _has_step_with(steps: Any, text: str) -> ColumnElement[bool]:
+    """Whether a step of the run, from one of the two tables of steps, holds the text; bounded in time by its trace."""
+    trace = (
+        select(trace_windows.c.trace_id, trace_windows.c.earliest, trace_windows.c.latest)
+        .where(trace_windows.c.workspace_id == runs.c.workspace_id)
+        .where(trace_windows.c.trace_id == func.decode(runs.c.trace_id, "hex"))
+        .correlate(runs)
+        .lateral()
+    )
+    held = or_(
+        contains(steps.c.step_name, text),
+        contains(steps.c.error_message, text),
+        _json_contains(steps.c.input, text),
+        _json_contains(steps.c.output, text),
+    )
+    of_run = and_(
+        steps.c.workspace_id == runs.c.workspace_id,
+        steps.c.trace_id == trace.c.trace_id,
+        steps.c.start_time.between(trace.c.earliest, trace.c.latest),
+        steps.c.span_id == any_(runs.c.step_span_ids),
+    )
+    return exists(select(1).select_from(trace.join(steps, of_run)).where(held).correlate(runs))

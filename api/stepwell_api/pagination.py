@@ -1,0 +1,141 @@
+"""Keyset pagination: a page goes on after the last row of the page before, whatever was written meanwhile.
+
+A cursor holds where its page ended and the window it was about (the default window moves with the clock, a list must
+not), together with a fingerprint of the question. It is opaque to clients and worth nothing to forge: it names values
+to compare with, which are checked on the way in, and the workspace never comes from it.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal
+
+import orjson
+from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy.sql.elements import UnaryExpression
+
+from stepwell_api.parameters import PageParameters
+from stepwell_api.problems import ProblemError
+from stepwell_api.times import Window, from_microseconds, to_microseconds
+
+Kind = Literal["time", "number", "integer", "text"]
+KeyValue = int | float | str | None
+
+LARGEST_INTEGER = 2**63 - 1
+FINGERPRINT_BYTES = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: the last row's sort value and its tiebreak, and the window of the list."""
+
+    value: KeyValue
+    """Times as microseconds since 1970; ``None`` where the row's value is unknown."""
+    tiebreak: str
+    window: Window | None
+    """``None`` for a list that is about no window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order of rows: by a value, then by a text that is unique among the rows, the other way round.
+
+    The other way round because the index on start times is written so: newest first, then by id ascending.
+    """
+
+    value: ColumnElement[Any]
+    kind: Kind
+    is_nullable: bool
+    is_descending: bool
+    tiebreak: ColumnElement[str]
+
+    def clauses(self) -> Sequence[UnaryExpression[Any]]:
+        """ORDER BY; unknown values last in both directions."""
+        value = self.value.desc() if self.is_descending else self.value.asc()
+        # Only where NULLs occur: an index cannot serve NULLS LAST on a descending column.
+        if self.is_nullable:
+            value = value.nulls_last()
+        return value, self.tiebreak.asc() if self.is_descending else self.tiebreak.desc()
+
+    def position(self, value: Any, tiebreak: str, window: Window) -> Position:
+        """The position of a row with this value."""
+        if self.kind == "time" and value is not None:
+            value = to_microseconds(value)
+        return Position(value, tiebreak, window)
+
+    def after(self, position: Position) -> ColumnElement[bool]:
+        """The condition of the rows that follow the position in this order."""
+        if self.is_descending:
+            next_of_tie = self.tiebreak > position.tiebreak
+        else:
+            next_of_tie = self.tiebreak < position.tiebreak
+        if position.value is None:
+            return and_(self.value.is_(None), next_of_tie)
+        value = from_microseconds(int(position.value)) if self.kind == "time" else position.value
+        further = self.value < value if self.is_descending else self.value > value
+        following = or_(further, and_(self.value == value, next_of_tie))
+        if self.is_nullable:
+            return or_(following, self.value.is_(None))
+        # Implied, but a bound on the column alone is what the index can start from.
+        bound = self.value <= value if self.is_descending else self.value >= value
+        return and_(bound, following)
+
+
+def write_cursor(question: str, position: Position | None) -> str | None:
+    """The opaque text for the page after the position; ``None`` where there is none."""
+    if position is None:
+        return None
+    window = position.window and [to_microseconds(position.window.start), to_microseconds(position.window.stop)]
+    content = orjson.dumps([question, window, position.value, position.tiebreak])
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def read_cursor(cursor: str, question: str, kind: Kind) -> Position:
+    """The position that a cursor of the same question names.
+
+    Raises:
+        ProblemError: 400 where it is none of ours, or belongs to another question.
+    """
+    try:
+        asked, window, value, tiebreak = _decode(cursor)
+        if asked == question and isinstance(tiebreak, str) and "\0" not in tiebreak and _fits(value, kind):
+            return Position(value, tiebreak, window and Window(*map(from_microseconds, window)))
+    except (TypeError, ValueError, OverflowError):
+        raise _bad("The cursor is none that this API gave out; start from the first page.") from None
+    raise _bad("The cursor belongs to a list with other filters or another order; start from its first page.")
+
+
+def question_of(endpoint: str, parameters: PageParameters) -> str:
+    """A fingerprint of all that must not change between two pages of a list."""
+    asked = parameters.model_dump(mode="json", exclude={"limit", "cursor"})
+    content = orjson.dumps([endpoint, asked], option=orjson.OPT_SORT_KEYS)
+    digest = hashlib.blake2b(content, digest_size=FINGERPRINT_BYTES).digest()
+    return base64.urlsafe_b64encode(digest).decode()
+
+
+def _decode(cursor: str) -> Any:
+    """Raises `ValueError` for anything but JSON in unpadded base64url."""
+    padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+    return orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+
+
+def _fits(value: Any, kind: Kind) -> bool:
+    """Whether a sort value from outside is one that the column can be compared with."""
+    if value is None:
+        return True
+    if isinstance(value, bool):
+        return False
+    if kind == "text":
+        return isinstance(value, str) and "\0" not in value
+    if kind == "number":
+        return isinstance(value, int | float)
+    if kind == "time":
+        # Raises for what is no time.
+        return isinstance(value, int) and from_microseconds(value) is not None
+    return isinstance(value, int) and abs(value) <= LARGEST_INTEGER
+
+
+def _bad(detail: str) -> ProblemError:
+    return ProblemError(HTTPStatus.BAD_REQUEST, "bad_cursor", detail)

@@ -1,0 +1,110 @@
+"""``/executions``: lists of runs, single runs, and the steps of one."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from stepwell_api import execution_rows, step_rows
+from stepwell_api.context import Serving, Workspace
+from stepwell_api.encoding import json_response
+from stepwell_api.execution_rows import COUNTED_EXACTLY, Located
+from stepwell_api.graph import execution_graph
+from stepwell_api.models.executions import Execution, ExecutionPage, StepPage
+from stepwell_api.pagination import Position, question_of, write_cursor
+from stepwell_api.parameters import ExecutionListParameters, PageParameters, Parameters
+from stepwell_api.problems import not_found, shown
+from stepwell_api.routes.asking import ERRORS, NOT_FOUND, ExecutionId, position_of, window_of
+
+router = APIRouter(tags=["executions"], responses=ERRORS)
+
+
+@router.get("/executions", response_model=ExecutionPage, operation_id="list_executions")
+async def list_executions(
+    parameters: Annotated[ExecutionListParameters, Query()], workspace_id: Workspace, serving: Serving
+) -> Response:
+    """Agent runs that started in the window, the newest first unless `sort` says otherwise.
+
+    Repeating a filter widens it, several filters narrow each other. `input_data`, `output_data`, `checkpoints` and
+    `execution_graph` are left out for their size; `GET /executions/{execution_id}` has them.
+    """
+    order = execution_rows.order_of(parameters.sort)
+    question = question_of("executions", parameters)
+    after = position_of(question, parameters, order.kind)
+    window = window_of(parameters, after)
+    async with serving.engine.connect() as connection:
+        items, more = await execution_rows.read_page(
+            connection, workspace_id, window, parameters, order=order, after=after, limit=parameters.limit
+        )
+        if after is None and more is None:
+            total = len(items)
+        else:
+            total = await execution_rows.count(connection, workspace_id, window, parameters)
+    counted = {"total": total, "total_at_least": None}
+    if total > COUNTED_EXACTLY:
+        counted = {"total": None, "total_at_least": COUNTED_EXACTLY}
+    return json_response({"items": items, "next_cursor": write_cursor(question, more), **counted})
+
+
+@router.get(
+    "/executions/{execution_id}", response_model=Execution, responses=NOT_FOUND, operation_id="get_execution"
+)
+async def get_execution(
+    execution_id: ExecutionId, _: Annotated[Parameters, Query()], workspace_id: Workspace, serving: Serving
+) -> Response:
+    """One run with its input, output, checkpoints, its steps as a graph, and the other runs of its trace."""
+    async with serving.engine.connect() as connection:
+        located, row = await _read(connection, workspace_id, execution_id)
+        folded = await step_rows.fold_run(connection, workspace_id, located)
+        siblings = await execution_rows.read_siblings(connection, workspace_id, located)
+    graph = execution_graph(folded) if folded else {"nodes": [], "edges": [], "path": row["path"]}
+    linked = [{**sibling, "href": f"/api/v1/executions/{sibling['execution_id']}"} for sibling in siblings]
+    return json_response({**row, "execution_graph": graph, "siblings": linked})
+
+
+@router.get(
+    "/executions/{execution_id}/steps",
+    response_model=StepPage,
+    responses=NOT_FOUND,
+    operation_id="list_execution_steps",
+)
+async def list_execution_steps(
+    execution_id: ExecutionId,
+    parameters: Annotated[PageParameters, Query()],
+    workspace_id: Workspace,
+    serving: Serving,
+) -> Response:
+    """The steps of one run in order of `step_index`, with their inputs and outputs."""
+    question = question_of(f"steps {execution_id}", parameters)
+    after = position_of(question, parameters, "integer")
+    first = 0 if after is None else max(int(after.value or 0), 0) + 1
+    async with serving.engine.connect() as connection:
+        located = await _locate(connection, workspace_id, execution_id)
+        folded = await step_rows.fold_run(connection, workspace_id, located)
+        placements = folded.placements if folded else ()
+        page = placements[first : first + parameters.limit]
+        items = await step_rows.describe_steps(connection, workspace_id, folded, page) if folded else []
+    last = first + len(page)
+    more = Position(last - 1, located.execution_id, None) if last < len(placements) and page else None
+    return json_response({"items": items, "next_cursor": write_cursor(question, more), "total": len(placements)})
+
+
+async def _locate(connection: AsyncConnection, workspace_id: UUID, execution_id: str) -> Located:
+    located = await execution_rows.locate(connection, workspace_id, execution_id)
+    if located is None:
+        raise not_found(f"There is no execution and no trace with an execution of the id {shown(execution_id)}.")
+    return located
+
+
+async def _read(connection: AsyncConnection, workspace_id: UUID, execution_id: str) -> tuple[Located, dict[str, Any]]:
+    located = await _locate(connection, workspace_id, execution_id)
+    row = await execution_rows.read_one(connection, workspace_id, located)
+    if row is None:
+        # Its start time moved between the two questions; the second time it stands still, or it is gone.
+        located = await _locate(connection, workspace_id, execution_id)
+        row = await execution_rows.read_one(connection, workspace_id, located)
+    if row is None:
+        raise not_found(f"The execution {shown(execution_id)} is being written anew; ask again.")
+    return located, row
