@@ -78,6 +78,6 @@ def _sections(file: str, source: str) -> Iterator[tuple[str, str | None, str]]:
     preamble = source[: heads[0].start()] if heads else source
     if any(line and not line.startswith("--") for line in preamble.splitlines()):
         raise QueryFileError(f"sql/{file}.sql has SQL before the first `-- name:` line")
-    for head, following in zip(heads, [*heads[1:], None], strict=True):
-        end = following.start() if following else len(source)
+    ends = [*[head.start() for head in heads[1:]], len(source)]
+    for head, end in zip(heads, ends, strict=False):
         yield head["name"], head["purpose"], source[head.end() : end].strip().removesuffix(";")
