@@ -82,7 +82,7 @@ class _Worker:
         self._listening = listening
         self._rest_until: dict[folding.Key, float] = {}
         self._stale_after = timedelta(seconds=settings.stale_after_s)
-        stale_every_s = min(max(settings.stale_after_s / 4, 0.2), 15.0)
+        stale_every_s = min(max(settings.stale_after_s / 4, 0.2), 2.0)
         self._chores: list[_Chore] = [
             _Chore("partitions", _PARTITIONS_EVERY_S, self._ensure_partitions),
             _Chore("stale executions", stale_every_s, self._mark_stale),

@@ -21,10 +21,11 @@ def fold_trace(steps: Iterable[Step]) -> tuple[Execution, ...]:
         steps: all steps of one trace, in any order, with repetitions; the payload fields are not read.
     """
     whole = tree.build(steps)
-    return tuple(_execution(whole, run) for run in runs.find(whole))
+    ends_ns = timing.last_signs_ns(whole)
+    return tuple(_execution(whole, run, ends_ns) for run in runs.find(whole))
 
 
-def _execution(whole: tree.Tree, run: runs.Run) -> Execution:
+def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execution:
     members = [whole.steps[i] for i in run.members]
     top = whole.steps[run.root] if run.root >= 0 else None
     counted = calls.count(whole, run.members)
@@ -73,7 +74,7 @@ def _execution(whole: tree.Tree, run: runs.Run) -> Execution:
         input_span_id=input_span_id,
         output_span_id=output_span_id,
         checkpoints=_checkpoints(members),
-        placements=_placements(whole, run, counted),
+        placements=_placements(whole, run, counted, ends_ns),
     )
 
 
@@ -110,11 +111,11 @@ def _checkpoints(members: Sequence[Step]) -> tuple[Checkpoint, ...]:
     return tuple(sorted(found, key=lambda c: (c.time_ns, c.id)))
 
 
-def _placements(whole: tree.Tree, run: runs.Run, counted: calls.Calls) -> tuple[Placement, ...]:
+def _placements(whole: tree.Tree, run: runs.Run, counted: calls.Calls, ends_ns: Sequence[int]) -> tuple[Placement, ...]:
     index = {i: at for at, i in enumerate(run.members)}
     attempts = attempts_of(whole, run.members)
     own_ms = timing.self_durations_ms(whole, run.members)
-    critical = timing.critical_path(whole, run.members, run.root)
+    critical = timing.critical_path(whole, run.members, run.root, ends_ns)
     depths: dict[int, int] = {}
     for i in sorted(run.members):
         depths[i] = depths.get(whole.parents[i], -1) + 1

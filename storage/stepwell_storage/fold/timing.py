@@ -24,34 +24,36 @@ def self_durations_ms(tree: Tree, members: Sequence[int]) -> Mapping[int, float 
     return result
 
 
-def critical_path(tree: Tree, members: Sequence[int], root: int) -> frozenset[int]:
-    """Tree indices of the steps on the critical path; without a root, that of the fragment that ended last."""
+def last_signs_ns(tree: Tree) -> list[int]:
+    """Each step's end; for one that still runs, the last sign of life in its subtree."""
+    ends_ns = [step.start_ns if step.end_ns is None else step.end_ns for step in tree.steps]
+    for i in range(len(ends_ns) - 1, 0, -1):
+        parent = tree.parents[i]
+        if parent >= 0 and tree.steps[parent].end_ns is None:
+            ends_ns[parent] = max(ends_ns[parent], ends_ns[i])
+    return ends_ns
+
+
+def critical_path(tree: Tree, members: Sequence[int], root: int, ends_ns: Sequence[int]) -> frozenset[int]:
+    """Tree indices of the steps on the critical path; without a root, that of the fragment that ended last.
+
+    `ends_ns` is the tree's `last_signs_ns`, which all its runs share.
+    """
     if not members:
         return frozenset()
     inside = set(members)
-    start = root if root >= 0 else max(members, key=lambda i: (tree.steps[i].end_ns or 0, i))
+    start = root if root >= 0 else max(members, key=lambda i: (ends_ns[i], i))
     found: set[int] = set()
-    stack = [(start, _end_ns(tree, start))]
+    stack = [(start, ends_ns[start])]
     while stack:
         i, until_ns = stack.pop()
         found.add(i)
         children = [c for c in tree.children(i) if c in inside]
-        for child in sorted(children, key=lambda c: (_end_ns(tree, c), c), reverse=True):
-            step = tree.steps[child]
-            if _end_ns(tree, child) > until_ns and step.start_ns >= until_ns:
-                continue
-            if min(_end_ns(tree, child), _end_ns(tree, i)) <= until_ns:
-                stack.append((child, min(_end_ns(tree, child), until_ns)))
-                until_ns = step.start_ns
+        for child in sorted(children, key=lambda c: (ends_ns[c], c), reverse=True):
+            if tree.steps[child].start_ns <= until_ns and min(ends_ns[child], ends_ns[i]) <= until_ns:
+                stack.append((child, min(ends_ns[child], until_ns)))
+                until_ns = tree.steps[child].start_ns
     return frozenset(found)
-
-
-def _end_ns(tree: Tree, i: int) -> int:
-    """The step's end; for one that still runs, its last known sign of life below."""
-    end_ns = tree.steps[i].end_ns
-    if end_ns is not None:
-        return end_ns
-    return max(tree.steps[j].end_ns or tree.steps[j].start_ns for j in range(i, tree.ends[i]))
 
 
 def _covered_ns(tree: Tree, parent: int, children: list[int]) -> int:
