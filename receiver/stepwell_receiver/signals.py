@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from stepwell_receiver import envelope
-from stepwell_receiver.errors import WrongSignalError
+from stepwell_receiver.errors import MalformedBodyError, WrongSignalError
 
 _SAMPLE = 8
 
@@ -86,9 +86,12 @@ def refuse_other_keys(expected: Signal, document: Mapping[str, object]) -> None:
 
     Raises:
         WrongSignalError: the document holds another signal's groups and none of the expected ones.
+        MalformedBodyError: its names are protobuf's, which would all be ignored as unknown, and its data with them.
     """
     if expected.groups_key in document:
         return
+    if names := [name for name in document if name.startswith("resource_")]:
+        raise MalformedBodyError(f"OTLP/JSON names are lowerCamelCase: {expected.groups_key!r}, not {names[0]!r}")
     for signal in SIGNALS:
         if signal.groups_key in document:
             raise wrong_signal(expected, signal)

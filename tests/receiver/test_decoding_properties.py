@@ -1,0 +1,145 @@
+"""Whatever bytes arrive, the decoders give a request or say what is wrong with the body, and nothing else."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.receiver.otlp import COMPRESSORS, logs_request, make_span, trace_request
+
+from stepwell_receiver import bodies, protobuf, wire
+from stepwell_receiver import json as otlp_json
+from stepwell_receiver.errors import BodyTooLargeError, MalformedBodyError
+from stepwell_receiver.signals import LOGS, SIGNALS
+from stepwell_receiver.validation import reject_invalid, rejection_message
+
+VALID = trace_request(
+    make_span(trace_id=b"t" * 16, span_id=b"s" * 8, attributes={"a": [1, {"b": b"c"}], "d": "e" * 200}),
+    make_span(trace_id=b"t" * 16, span_id=b"r" * 8, name="ü", attributes={"x": True, "y": 0.5, "z": -1}),
+).SerializeToString()
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(categories=["L", "Cs", "Cc"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(
+    (
+        *("resourceSpans", "scopeSpans", "spans", "resource", "scope", "attributes", "key", "value", "values"),
+        *("traceId", "spanId", "parentSpanId", "name", "kind", "startTimeUnixNano", "endTimeUnixNano", "events"),
+        *("links", "status", "code", "message", "flags", "timeUnixNano", "stringValue", "intValue", "boolValue"),
+        *("doubleValue", "bytesValue", "arrayValue", "kvlistValue"),
+    )
+)
+OTLP_LIKE = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner), max_leaves=20)
+
+
+def check(request: wire.TraceRequest) -> None:
+    """Holds a decoded request to what `wire` promises, after validation."""
+    reject_invalid(request)
+    for span in (span for group in request.groups for span in group.spans):
+        assert (len(span.trace_id), len(span.span_id)) == (16, 8)
+        assert len(span.parent_span_id) in (0, 8)
+        for text in texts([span.name, span.status_message, span.attributes, [e.attributes for e in span.events]]):
+            assert "\0" not in text
+            text.encode()
+    assert all(count > 0 for count in request.rejected.values())
+    assert bool(rejection_message(request.rejected)) == bool(request.rejected)
+
+
+def texts(value: Any) -> list[str]:
+    """All text in a value, keys included."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for pair in value.items() for part in pair for text in texts(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in texts(part)]
+    return []
+
+
+@given(st.binary(max_size=400))
+@example(b"\x0a\x00")
+@settings(max_examples=500, deadline=None)
+def test_any_bytes_as_protobuf(body: bytes) -> None:
+    try:
+        check(protobuf.decode_traces(body))
+    except MalformedBodyError as error:
+        assert str(error)
+
+
+@given(st.integers(0, len(VALID) - 1), st.binary(max_size=4), st.integers(0, 4))
+@settings(max_examples=1000, deadline=None)
+def test_valid_protobuf_with_a_few_bytes_changed(position: int, replacement: bytes, removed: int) -> None:
+    body = VALID[:position] + replacement + VALID[position + removed :]
+    for decode in (protobuf.decode_traces, lambda body: protobuf.count_items(body, LOGS)):
+        try:
+            result = decode(body)
+        except MalformedBodyError as error:
+            assert str(error)
+        else:
+            if isinstance(result, wire.TraceRequest):
+                check(result)
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_as_json(body: bytes) -> None:
+    try:
+        check(otlp_json.decode_traces(body))
+    except MalformedBodyError as error:
+        assert str(error)
+
+
+@given(OTLP_LIKE)
+@settings(max_examples=500, deadline=None)
+def test_any_document_as_json(document: object) -> None:
+    body = json.dumps(document).encode()
+    for decode in (
+        otlp_json.decode_traces,
+        *(lambda body, s=signal: otlp_json.count_items(body, s) for signal in SIGNALS),
+    ):
+        try:
+            result = decode(body)
+        except MalformedBodyError as error:
+            assert str(error)
+        else:
+            if isinstance(result, wire.TraceRequest):
+                check(result)
+
+
+@given(st.dictionaries(NAMES, OTLP_LIKE))
+@settings(max_examples=500, deadline=None)
+def test_any_span_as_json_is_taken_or_rejected_alone(span: dict[str, object]) -> None:
+    good = {"traceId": "11" * 16, "spanId": "22" * 8}
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span, good]}]}]}).encode()
+
+    request = otlp_json.decode_traces(body)
+    check(request)
+
+    spans = request.groups[0].spans
+    assert len(spans) + request.rejected.total() == 2
+    assert spans[-1].span_id == bytes.fromhex("22" * 8)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+@given(data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_compressed_bytes_with_a_few_changed(encoding: str, data: st.DataObject) -> None:
+    body = COMPRESSORS[encoding](VALID)
+    position = data.draw(st.integers(0, len(body)))
+    body = body[:position] + data.draw(st.binary(max_size=3)) + body[position + data.draw(st.integers(0, 3)) :]
+    try:
+        assert len(bodies.decompress(body, encoding, limit_bytes=10_000)) <= 10_000
+    except (MalformedBodyError, BodyTooLargeError) as error:
+        assert str(error)
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_items_of_logs_survive_any_bytes(tail: bytes) -> None:
+    try:
+        assert protobuf.count_items(logs_request().SerializeToString() + tail, LOGS) >= 2
+    except MalformedBodyError as error:
+        assert str(error)
