@@ -1,0 +1,226 @@
+"""Group commit: acknowledged means committed, one bad step harms nobody, and a database that is away comes back."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from tests.storage.steps import OTHER_WORKSPACE, WORKSPACE, make_live_step, make_step, read_all, span_numbers
+
+from stepwell_migrations import runner
+from stepwell_storage.commit import CommitResult, Committer
+from stepwell_storage.database import connect
+from stepwell_storage.embedded import EmbeddedPostgres
+from stepwell_storage.errors import DatabaseUnavailableError, QueueFullError
+from stepwell_storage.model import Step
+from stepwell_storage.settings import Settings
+
+
+@asynccontextmanager
+async def _running(settings: Settings, **options: Any) -> AsyncIterator[Committer]:
+    committer = Committer(settings, **options)
+    await committer.start()
+    try:
+        yield committer
+    finally:
+        await committer.stop()
+
+
+@pytest.fixture
+async def committer(settings: Settings) -> AsyncIterator[Committer]:
+    async with _running(settings) as committer:
+        yield committer
+
+
+async def test_answered_submit_is_visible_to_others(committer: Committer, connection: psycopg.AsyncConnection) -> None:
+    steps = [make_step(number, trace=number) for number in range(1, 20)]
+    result = await committer.submit(WORKSPACE, [*steps, make_live_step(20)], 1000)
+    assert result == CommitResult(stored=20)
+    assert await span_numbers(connection) == list(range(1, 20))
+    assert await span_numbers(connection, "live_steps") == [20]
+    assert committer.queued_bytes == 0
+
+
+async def test_many_submits_at_once_are_each_told_their_own_result(
+    committer: Committer, connection: psycopg.AsyncConnection
+) -> None:
+    await committer.submit(WORKSPACE, [make_step(1), make_step(2)], 10)
+    results = await asyncio.gather(
+        committer.submit(WORKSPACE, [make_step(1), make_step(3)], 10),
+        committer.submit(OTHER_WORKSPACE, [make_step(1), make_step(2)], 10),
+        committer.submit(WORKSPACE, [make_step(2), make_step(1)], 10),
+        committer.submit(WORKSPACE, [], 0),
+        committer.submit(WORKSPACE, [make_step(4)] * 3, 10),
+    )
+    assert list(results) == [
+        CommitResult(stored=1, duplicate=1),
+        CommitResult(stored=2),
+        CommitResult(duplicate=2),
+        CommitResult(),
+        CommitResult(stored=1, duplicate=2),
+    ]
+    rows = await read_all(connection, "SELECT workspace_id FROM analytics.step_facts")
+    assert sorted(rows).count((WORKSPACE,)) == 4
+
+
+async def test_two_committers_with_the_same_steps_in_opposite_order_store_each_once(
+    settings: Settings, connection: psycopg.AsyncConnection
+) -> None:
+    steps = [make_step(number, trace=number % 13 + 1) for number in range(1, 601)]
+
+    async def send(committer: Committer, mine: list[Step]) -> CommitResult:
+        parts = [committer.submit(WORKSPACE, mine[at : at + 40], 100) for at in range(0, len(mine), 40)]
+        return sum(await asyncio.gather(*parts), CommitResult())
+
+    async with _running(settings) as one, _running(settings) as other:
+        results = await asyncio.gather(send(one, steps), send(other, steps[::-1]))
+    assert sum(result.stored for result in results) == 600
+    assert sum(result.duplicate for result in results) == 600
+    assert await span_numbers(connection) == list(range(1, 601))
+
+
+BAD = {
+    "json": {"input_json": "{not json"},
+    "number": {"prompt_tokens": 2**63},
+    "NUL": {"name": "a\0b"},
+    "NUL in JSON": {"output_json": '"\\u0000"'},
+    "surrogate": {"error_message": "\ud800"},
+    "time": {"start_ns": 10**21},
+    "depth": {"attributes_json": "[" * 100_000 + "]" * 100_000},
+    "long name in the key": {"trace_id": b"".join(n.to_bytes(4, "big") for n in range(100_000))},
+}
+
+
+@pytest.mark.parametrize("change", BAD.values(), ids=BAD.keys())
+async def test_bad_step_is_rejected_and_all_others_are_stored(
+    committer: Committer, connection: psycopg.AsyncConnection, change: dict[str, Any]
+) -> None:
+    steps = [make_step(number, trace=number % 3 + 1) for number in range(1, 31)]
+    steps[17] = replace(steps[17], **change)
+    results = await asyncio.gather(*[committer.submit(WORKSPACE, steps[at : at + 10], 100) for at in (0, 10, 20)])
+    assert list(results) == [
+        CommitResult(stored=10),
+        CommitResult(stored=9, rejected=1, reason="unstorable"),
+        CommitResult(stored=10),
+    ]
+    assert await span_numbers(connection) == [number for number in range(1, 31) if number != 18]
+
+
+async def test_full_queue_refuses_with_a_delay_and_takes_again_afterwards(settings: Settings) -> None:
+    bounded = replace(settings, max_queued_bytes=1_000_000)
+    async with _running(bounded, writers=1) as committer:
+        waiting = [
+            asyncio.create_task(committer.submit(WORKSPACE, [make_step(number)], 400_000)) for number in range(1, 6)
+        ]
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        refused = [result for result in results if isinstance(result, QueueFullError)]
+        assert results[:2] == [CommitResult(stored=1), CommitResult(stored=1)]
+        assert len(refused) == 3
+        assert all(0.1 <= error.retry_after_s <= 30 for error in refused)
+        assert await committer.submit(WORKSPACE, [make_step(3)], 400_000) == CommitResult(stored=1)
+
+
+async def test_request_larger_than_the_queue_is_taken_when_nothing_waits(settings: Settings) -> None:
+    async with _running(replace(settings, max_queued_bytes=10)) as committer:
+        assert await committer.submit(WORKSPACE, [make_step(1)], 5_000) == CommitResult(stored=1)
+
+
+async def test_stop_commits_what_waits_and_refuses_what_comes_later(
+    settings: Settings, connection: psycopg.AsyncConnection
+) -> None:
+    committer = Committer(settings)
+    await committer.start()
+    waiting = [asyncio.create_task(committer.submit(WORKSPACE, [make_step(n, trace=n)], 10)) for n in range(1, 50)]
+    await asyncio.sleep(0)
+    await committer.stop()
+    assert await asyncio.gather(*waiting) == [CommitResult(stored=1)] * 49
+    assert await span_numbers(connection) == list(range(1, 50))
+    with pytest.raises(DatabaseUnavailableError):
+        await committer.submit(WORKSPACE, [make_step(99)], 10)
+
+
+async def test_sender_that_gives_up_harms_nobody(committer: Committer, connection: psycopg.AsyncConnection) -> None:
+    gone = asyncio.create_task(committer.submit(WORKSPACE, [make_step(1)], 10))
+    kept = asyncio.create_task(committer.submit(WORKSPACE, [make_step(2)], 10))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert await kept == CommitResult(stored=1)
+    assert await committer.submit(WORKSPACE, [make_step(3)], 10) == CommitResult(stored=1)
+    assert set(await span_numbers(connection)) >= {2, 3}
+    assert committer.queued_bytes == 0
+
+
+async def test_connection_that_was_ended_is_replaced_without_a_word(
+    committer: Committer, connection: psycopg.AsyncConnection
+) -> None:
+    await committer.submit(WORKSPACE, [make_step(n, trace=n) for n in range(1, 20)], 10)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE application_name = 'stepwell receiver' AND datname = current_database()"
+    )
+    result = await committer.submit(WORKSPACE, [make_step(n, trace=n) for n in range(1, 40)], 10)
+    assert result == CommitResult(stored=20, duplicate=19)
+
+
+async def test_missing_table_is_no_fault_of_the_steps(
+    committer: Committer, connection: psycopg.AsyncConnection
+) -> None:
+    await connection.execute("ALTER TABLE analytics.dirty_traces RENAME TO elsewhere")
+    with pytest.raises(DatabaseUnavailableError):
+        await committer.submit(WORKSPACE, [make_step(1)], 10)
+    await connection.execute("ALTER TABLE analytics.elsewhere RENAME TO dirty_traces")
+    assert await committer.submit(WORKSPACE, [make_step(1)], 10) == CommitResult(stored=1)
+
+
+async def _send_until_stored(committer: Committer, step: Step, refusals: list[Exception]) -> None:
+    """As an exporter does: again after the delay it is told, until a deadline."""
+    deadline_s = time.monotonic() + 60
+    while True:
+        try:
+            await committer.submit(WORKSPACE, [step], 10)
+        except DatabaseUnavailableError as error:
+            refusals.append(error)
+            assert time.monotonic() < deadline_s
+            await asyncio.sleep(min(error.retry_after_s, 0.1))
+        else:
+            return
+
+
+async def test_restart_of_the_database_loses_nothing(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path / "data", fsync=False) as server:
+        runner.migrate(server.url)
+        refusals: list[Exception] = []
+        async with _running(Settings(database_url=server.url)) as committer:
+            await _send_until_stored(committer, make_step(1), refusals)
+            assert refusals == []
+            server.stop()
+            sending = [
+                asyncio.create_task(_send_until_stored(committer, make_step(n, trace=n), refusals))
+                for n in range(2, 40)
+            ]
+            async with asyncio.timeout(30):
+                while not refusals:
+                    await asyncio.sleep(0.01)
+            server.start()
+            await asyncio.gather(*sending)
+        async with await connect(server.url) as connection:
+            assert await span_numbers(connection) == list(range(1, 40))
+
+
+async def test_database_that_is_away_at_the_start_is_told_and_found_later(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "data", fsync=False)
+    with server:
+        runner.migrate(server.url)
+    async with _running(Settings(database_url=server.url)) as committer:
+        with pytest.raises(DatabaseUnavailableError):
+            await committer.submit(WORKSPACE, [make_step(1)], 10)
+        with server:
+            refusals: list[Exception] = []
+            await _send_until_stored(committer, make_step(1), refusals)
+            async with await connect(server.url) as connection:
+                assert await span_numbers(connection) == [1]
