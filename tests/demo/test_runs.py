@@ -85,11 +85,12 @@ def test_runs_hand_over_retry_fail_and_are_cut_off(demo: tuple[list[Sent], list[
 
 def test_a_seed_repeats_the_same_cases() -> None:
     def draw(seed: int) -> list[object]:
-        return [
-            (case.agent, case.prompt, case.ending, case.customer, case.staging, case.patience_s, case.tool_seconds)
-            + tuple((turn.prompt_tokens, turn.seconds) for turns in case.turns.values() for turn in turns)
-            for case in draw_cases(40, seed)
+        cases = draw_cases(40, seed)
+        turns = [
+            [(turn.prompt_tokens, turn.seconds) for script in case.turns.values() for turn in script] for case in cases
         ]
+        drawn = [(case.agent, case.prompt, case.ending, case.customer, case.staging, case.patience_s) for case in cases]
+        return [*turns, *drawn]
 
     assert draw(1) == draw(1)
     assert draw(1) != draw(2)

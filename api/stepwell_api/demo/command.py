@@ -47,7 +47,8 @@ def run_demo(options: Options) -> int:
     except ServerError as error:
         errors.print(f"stepwell demo: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
-    console.print(f"Seed {seed}; the API was looked at for {waited_s:.1f} s.", highlight=False)
+    how = "not everything was shown" if comparison.differing() else "everything was shown"
+    console.print(f"Seed {seed}; {how} {waited_s:.1f} s after the last span was sent.", highlight=False)
     print_report(comparison, options.api, console)
     return 1 if comparison.differing() else 0
 
