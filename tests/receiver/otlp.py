@@ -145,7 +145,7 @@ class Client:
     ) -> bytes:
         """One call; raises `grpc.RpcError`."""
         content = body.SerializeToString() if isinstance(body, Message) else body
-        call = self._channel.unary_unary(method)
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(method)
         answer: bytes = call(content, metadata=tuple(metadata), compression=compression, timeout=30)
         return answer
 
@@ -155,10 +155,11 @@ class Client:
         self._channel.close()
 
 
-def rpc_status(error: grpc.RpcError) -> Status:
+def rpc_status(error: grpc.Call) -> Status:
     """The Status in a failed call's trailer."""
-    trailer = dict(error.trailing_metadata())
-    return Status.FromString(trailer["grpc-status-details-bin"])
+    [details] = [value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"]
+    assert isinstance(details, bytes)
+    return Status.FromString(details)
 
 
 def partial_success(answer: bytes) -> tuple[int, str]:

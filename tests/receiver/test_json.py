@@ -282,8 +282,8 @@ def test_names_in_snake_case_are_refused_with_the_right_one() -> None:
 
 
 def test_items_of_other_signals_are_counted() -> None:
-    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{}, {}]}, {}]}]}
-    metrics = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{}]}]}]}
+    logs: dict[str, Any] = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{}, {}]}, {}]}]}
+    metrics: dict[str, Any] = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{}]}]}]}
     assert otlp_json.count_items(json.dumps(logs).encode(), LOGS) == 2
     assert otlp_json.count_items(json.dumps(metrics).encode(), METRICS) == 1
 
