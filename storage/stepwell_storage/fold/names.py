@@ -36,7 +36,7 @@ _CLASS_NAME: Final = re.compile(
     r"|Passthrough|Pipeline|Runner|Engine|Team|Module|Predict|ReAct)(?:<.*>)?$"
 )
 _GENERATED: Final = re.compile(
-    r"^(?:[\w.-]*[_:-])?(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{16,}|\d+)$", re.I
+    r"^(?:(?:[\w.-]*[_:-])?(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{16,})|\d+)$", re.I
 )
 _RUNS: Final = (Role.WORKFLOW, Role.CHAIN, Role.AGENT)
 NAMELESS: Final = "unknown"
@@ -47,7 +47,7 @@ def agent_id(tree: Tree, root: int, members: Sequence[int]) -> str:
     steps = [tree.steps[i] for i in members]
     top = tree.steps[root] if root >= 0 else None
     inner = [step for step in steps if step is not top and step.role in (Role.AGENT, Role.WORKFLOW)]
-    for name in _candidates(top, inner):
+    for name in _candidates(top, inner, steps):
         return name
     for step in ([top] if top else []) + steps:
         if step.service_name:
@@ -61,9 +61,9 @@ def agent_name(tree: Tree, root: int, members: Sequence[int]) -> str | None:
     for i in ordered:
         step = tree.steps[i]
         if step.role in (Role.AGENT, Role.WORKFLOW):
-            name = step.agent_name or step.span_agent_name
-            if name:
-                return name
+            for name in (step.agent_name, step.span_agent_name):
+                if name and is_name(name):
+                    return name
     return None
 
 
@@ -72,7 +72,7 @@ def is_name(text: str | None) -> bool:
     return bool(text) and text.strip().lower() not in _DEFAULTS and not _GENERATED.match(text.strip())  # type: ignore[union-attr]
 
 
-def _candidates(top: Step | None, inner: list[Step]) -> Iterator[str]:
+def _candidates(top: Step | None, inner: list[Step], steps: list[Step]) -> Iterator[str]:
     for step in ([top] if top and top.role in _RUNS else []) + inner:
         stated = step.agent_name
         if stated and is_name(stated):
@@ -80,6 +80,9 @@ def _candidates(top: Step | None, inner: list[Step]) -> Iterator[str]:
         told = step.span_agent_name
         if told and is_name(told) and not _CLASS_NAME.match(told):
             yield told
+    for step in steps:
+        if step.agent_name and is_name(step.agent_name):
+            yield step.agent_name
     for step in ([top] if top else []) + inner:
-        if step.agent_ref:
+        if step.agent_ref and is_name(step.agent_ref):
             yield step.agent_ref
