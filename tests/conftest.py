@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import conninfo, sql
+from tests.lifecycle.running import FREE_PORTS, running
 
 from stepwell_migrations import runner
 from stepwell_storage.embedded import EmbeddedPostgres
@@ -56,6 +57,14 @@ def settings(database_url: str) -> Settings:
 def data_dir(tmp_path: Path) -> Path:
     """A data folder that does not exist yet."""
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="module")
+def stepwell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A whole ``stepwell up`` for a module: its addresses ``api``, ``otlp_http`` and ``otlp_grpc``."""
+    folder = tmp_path_factory.mktemp("stepwell")
+    with running(folder, "up", "--data-dir", folder / "data", *FREE_PORTS) as command:
+        yield command.ready()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import importlib
 import importlib.metadata
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stepwell_api.options import OptionError
 
@@ -70,9 +70,23 @@ def _top_parser() -> argparse.ArgumentParser:
         epilog=f"commands:\n{lines}\n\n`stepwell COMMAND --help` tells a command's options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"stepwell {importlib.metadata.version('stepwell')}")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
     return parser
+
+
+class _ShowVersion(argparse.Action):
+    """Looks the version up only when it is asked for; reading an installation's metadata takes its time."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        print(f"stepwell {importlib.metadata.version('stepwell')}")
+        parser.exit()
 
 
 def _run(name: str, arguments: list[str]) -> int:

@@ -17,7 +17,7 @@ from stepwell_storage.settings import Settings
 PREFIX = "STEPWELL_"
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
-DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|min|h)?")
 UNIT_S = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
@@ -53,14 +53,14 @@ class Option:
 
 def parse_port(text: str) -> int:
     """A TCP port; 0 lets the system choose."""
-    if not text.isdigit() or int(text) > 65535:
+    if not _is_number(text) or int(text) > 65535:
         raise ValueError("expected a port from 0 to 65535; 0 picks a free one")
     return int(text)
 
 
 def parse_count(text: str) -> int:
     """A whole number above 0."""
-    if not text.isdigit() or int(text) == 0:
+    if not _is_number(text) or int(text) == 0:
         raise ValueError("expected a whole number above 0")
     return int(text)
 
@@ -162,3 +162,7 @@ def _parse(option: Option, source: str, text: str) -> object:
         return option.parse(text)
     except ValueError as error:
         raise OptionError(f"{source}: {error}, not {text!r}") from error
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
