@@ -10,6 +10,7 @@ two writers of the same spans wait for each other instead of blocking each other
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from stepwell_storage.rows import NS_PER_US, step_lines, timestamp
 
 SQL = queries.load("facts")
 
-LINES_PER_WRITE = 200
+LINES_PER_WRITE = 50
 LIVE_BATCH_ROWS = 1_000
 RECENT_KEYS = 100_000
 
@@ -179,7 +180,12 @@ def _runs(rows: Rows) -> Iterable[tuple[str, list[Step]]]:
         if not runs or runs[-1][0] != key.workspace:
             runs.append((key.workspace, []))
         runs[-1][1].append(step)
-    return [(str(UUID(bytes=workspace)), steps) for workspace, steps in runs]
+    return [(_workspace_text(workspace), steps) for workspace, steps in runs]
+
+
+@lru_cache(maxsize=1024)
+def _workspace_text(workspace: bytes) -> str:
+    return str(UUID(bytes=workspace))
 
 
 async def _mark_dirty(connection: psycopg.AsyncConnection, new: Iterable[tuple[Key, Step]]) -> None:
@@ -190,7 +196,7 @@ async def _mark_dirty(connection: psycopg.AsyncConnection, new: Iterable[tuple[K
     if not starts_ns:
         return
     lines = [
-        f"{UUID(bytes=workspace)}\t\\\\x{trace_id.hex()}\t{timestamp(min(times))}\t{timestamp(max(times))}\t{len(times)}\n"
+        f"{_workspace_text(workspace)}\t\\\\x{trace_id.hex()}\t{timestamp(min(times))}\t{timestamp(max(times))}\t{len(times)}\n"
         for (workspace, trace_id), times in starts_ns.items()
     ]
     async with connection.cursor() as cursor, cursor.copy(SQL.copy_dirty_marks) as copy:
