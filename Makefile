@@ -22,10 +22,10 @@ lint: env  ## ruff and the import rules
 	@$(bin)/ruff check . && $(bin)/lint-imports
 
 types: env  ## mypy --strict
-	@$(bin)/mypy && $(bin)/mypy tests scripts
+	@$(bin)/mypy && $(bin)/mypy tests scripts bench
 
-bench: env  ## measures this machine
-	@$(bin)/python -m bench $(ARGS)
+bench: env  ## spans per second on this machine: the whole way, and the commit beside raw COPY
+	@$(bin)/python bench/ingest.py $(ARGS) && $(bin)/python bench/floor.py
 
 lock: env  ## pins again after a change of dependencies; UPGRADE=1 takes the newest
 	@UV=$$(scripts/setup --uv) $(bin)/python scripts/lock.py $(if $(UPGRADE),--upgrade)
