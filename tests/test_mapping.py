@@ -249,7 +249,7 @@ def test_context_comes_from_resource_and_attributes() -> None:
         )
     )
 
-    assert (mapped.session_id, mapped.user_id, mapped.agent_version) == ("c1", "u1", "7")
+    assert (mapped.conversation_id, mapped.user_id, mapped.agent_version) == ("c1", "u1", "7")
     assert (mapped.trigger_type, mapped.trigger_source_json, mapped.runtime_mode) == ("webhook", '{"hook":3}', "fast")
     assert (mapped.credits, mapped.memory_mb) == (2.5, 300)
     assert (mapped.service_name, mapped.service_version, mapped.environment) == ("shop", "1.4.0", "production")

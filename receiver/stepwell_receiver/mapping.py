@@ -23,7 +23,7 @@ from stepwell.semconv import (
     TRIGGER_TYPE,
 )
 from stepwell_receiver import naming, outcome, values
-from stepwell_receiver.dialects import DIALECTS, Dialect, Kind, detect
+from stepwell_receiver.dialects import DIALECTS, Dialect, Kind, detect, genai
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, TraceRequest, Value
 from stepwell_storage.model import Checkpoint, Role, Step, StepType
 
@@ -32,14 +32,26 @@ _FLAG_IS_REMOTE: Final = 0x200
 _STEP_TYPES: Final = {step_type.value: step_type for step_type in StepType}
 _TRIGGER_TYPES: Final = frozenset(("manual", "scheduled", "webhook", "api"))
 _ENVIRONMENT_KEYS: Final = ("deployment.environment.name", "deployment.environment")
-_FIELD_KEYS: Final = {
-    dialect.name: {
-        name: tuple(dict.fromkeys(key for source in (dialect, *DIALECTS) for key in source.fields.get(name, ())))
-        for name in {name for source in DIALECTS for name in source.fields}
-    }
-    for dialect in DIALECTS
-}
-"""For each dialect and field the keys to look up: its own first, then the others'."""
+
+
+def _places_of(dialect: Dialect) -> dict[str, list[tuple[str, int]]]:
+    """Attribute key → the fields that it may carry, each with its rank: the dialect's own keys come first.
+
+    Of the other dialects' keys those count that mean nothing else, which is all with a namespace.
+    """
+    ranked: dict[str, dict[str, None]] = {name: {} for source in DIALECTS for name in source.fields}
+    for source in (dialect, *DIALECTS):
+        for name, keys in source.fields.items():
+            if source is dialect or name != "own_name":
+                ranked[name].update(dict.fromkeys(key for key in keys if source is dialect or "." in key))
+    places: dict[str, list[tuple[str, int]]] = {}
+    for name, keys_in_order in ranked.items():
+        for rank, key in enumerate(keys_in_order):
+            places.setdefault(key, []).append((name, rank))
+    return places
+
+
+_PLACES: Final = {dialect.name: _places_of(dialect) for dialect in DIALECTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +105,12 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
     live = _live_ids(span)
     times = _times(span, flags, is_live=live is not None)
     span_id, parent_id = live or (span.span_id, span.parent_span_id)
-    fields = _Fields(span.attributes, _FIELD_KEYS[dialect.name])
+    told = {**span.attributes, **dialect.derive(span)} if dialect.derive else span.attributes
+    fields = _Fields(told, _PLACES[dialect.name])
     result = outcome.of_span(span, is_live=live is not None)
-    given, returned, consumed = _payload(span, dialect, max_attribute_bytes)
+    given, returned, consumed = _payload(span, dialect)
     model = fields.text("model") if kind.role in naming.MODEL_ROLES else None
-    agent = (fields.text("workflow_name") if kind.role is Role.WORKFLOW else None) or fields.text("agent_name")
-    names = naming.names_of(span, kind, agent, fields.text("tool_name"), fields.texts("model"))
+    names = naming.names_of(span, kind, _stated_names(fields, kind), fields.texts("model"))
     prompt_tokens, completion_tokens = fields.count("prompt_tokens"), fields.count("completion_tokens")
     finish_reason = _finish_reason(fields.raw("finish_reason"))
     return Step(
@@ -134,6 +146,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         credits=values.as_number(span.attributes.get(CREDITS)),
         memory_mb=values.as_number(span.attributes.get(MEMORY_MB)),
         session_id=fields.text("session_id"),
+        conversation_id=fields.text("conversation_id"),
         user_id=fields.text("user_id"),
         trigger_type=_trigger_type(span.attributes),
         trigger_source_json=_optional_json(span.attributes.get(TRIGGER_SOURCE)),
@@ -158,31 +171,52 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
     )
 
 
+def _stated_names(fields: "_Fields", kind: Kind) -> naming.Stated:
+    own = fields.text("own_name")
+    agent = fields.text("agent_name")
+    if kind.role is Role.WORKFLOW:
+        agent = own or fields.text("workflow_name") or agent
+    elif kind.role is Role.AGENT:
+        agent = own or agent
+    return naming.Stated(agent=agent, tool=fields.text("tool_name") or own)
+
+
 class _Fields:
-    """Looks fields up in a span's attributes by a dialect's table."""
+    """A span's attributes by field, found in one pass by a dialect's table."""
 
-    __slots__ = ("_attributes", "_keys")
+    __slots__ = ("_found",)
 
-    def __init__(self, attributes: Attributes, keys: dict[str, tuple[str, ...]]) -> None:
-        self._attributes = attributes
-        self._keys = keys
+    def __init__(self, attributes: Attributes, places: dict[str, list[tuple[str, int]]]) -> None:
+        self._found: dict[str, list[tuple[int, Value]]] = {}
+        for key, value in attributes.items():
+            known = places.get(key)
+            if known is not None and value is not None and value != "":
+                for name, rank in known:
+                    self._found.setdefault(name, []).append((rank, value))
 
     def raw(self, name: str) -> Value:
-        return values.first(self._attributes, self._keys[name])
+        found = self._found.get(name)
+        if found is None:
+            return None
+        return found[0][1] if len(found) == 1 else min(found, key=_rank)[1]
 
     def text(self, name: str) -> str | None:
         return values.as_text(self.raw(name))
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """All the different values under the field's keys."""
-        found = (values.as_text(self._attributes.get(key)) for key in self._keys[name])
-        return tuple(dict.fromkeys(text for text in found if text))
+        """All the different values of the field."""
+        texts = (values.as_text(value) for _, value in self._found.get(name, ()))
+        return tuple(dict.fromkeys(text for text in texts if text))
 
     def count(self, name: str) -> int | None:
         return values.as_count(self.raw(name))
 
     def number(self, name: str) -> float | None:
         return values.as_number(self.raw(name))
+
+
+def _rank(found: tuple[int, Value]) -> int:
+    return found[0]
 
 
 def _bounded(attributes: Attributes, max_bytes: int, flags: list[str]) -> Attributes:
@@ -248,23 +282,44 @@ def _micro(time_ns: int) -> int:
     return time_ns - time_ns % 1000
 
 
-def _payload(span: Span, dialect: Dialect, max_bytes: int) -> tuple[str | None, str | None, set[str]]:
+def _payload(span: Span, dialect: Dialect) -> tuple[str | None, str | None, set[str]]:
     """Input and output as JSON text, and the attribute keys that they replace."""
     attributes, consumed = span.attributes, set[str]()
-    given = _declared(attributes, INPUT, consumed)
-    returned = _declared(attributes, OUTPUT, consumed)
-    for source in dict.fromkeys((dialect.name, *(d.name for d in DIALECTS))):
-        table = _BY_NAME[source]
-        given = given or _found(attributes, table.input_keys, table.input_prefix, consumed)
-        returned = returned or _found(attributes, table.output_keys, table.output_prefix, consumed)
-        if table.events and span.events and (given is None or returned is None):
-            told = table.events(span.events)
-            given = given or _optional_payload(told[0])
-            returned = returned or _optional_payload(told[1])
+    sources = _PAYLOAD_SOURCES[dialect.name]
+    given = _declared(attributes, INPUT, consumed) or _found(attributes, sources.input_keys, consumed)
+    returned = _declared(attributes, OUTPUT, consumed) or _found(attributes, sources.output_keys, consumed)
+    if given is None and sources.input_prefix:
+        given = _optional_payload(values.unflatten(attributes, sources.input_prefix) or None)
+    if returned is None and sources.output_prefix:
+        returned = _optional_payload(values.unflatten(attributes, sources.output_prefix) or None)
+    if span.events and (given is None or returned is None):
+        told = genai.messages_of_events(span.events)
+        given = given or _optional_payload(told[0])
+        returned = returned or _optional_payload(told[1])
     return given, returned, consumed
 
 
-_BY_NAME: Final = {dialect.name: dialect for dialect in DIALECTS}
+@dataclass(frozen=True, slots=True)
+class _PayloadSources:
+    """Where a dialect's spans may carry payload: under its own keys first, then under the others' namespaced ones."""
+
+    input_keys: tuple[str, ...]
+    output_keys: tuple[str, ...]
+    input_prefix: str | None
+    output_prefix: str | None
+
+
+def _payload_sources(dialect: Dialect) -> _PayloadSources:
+    order = (dialect, *DIALECTS)
+    return _PayloadSources(
+        input_keys=tuple(dict.fromkeys(k for d in order for k in d.input_keys if d is dialect or "." in k)),
+        output_keys=tuple(dict.fromkeys(k for d in order for k in d.output_keys if d is dialect or "." in k)),
+        input_prefix=dialect.input_prefix or genai.DIALECT.input_prefix,
+        output_prefix=dialect.output_prefix or genai.DIALECT.output_prefix,
+    )
+
+
+_PAYLOAD_SOURCES: Final = {dialect.name: _payload_sources(dialect) for dialect in DIALECTS}
 
 
 def _declared(attributes: Attributes, key: str, consumed: set[str]) -> str | None:
@@ -274,7 +329,7 @@ def _declared(attributes: Attributes, key: str, consumed: set[str]) -> str | Non
     return values.parsed_json(attributes[key])
 
 
-def _found(attributes: Attributes, keys: tuple[str, ...], prefix: str | None, consumed: set[str]) -> str | None:
+def _found(attributes: Attributes, keys: tuple[str, ...], consumed: set[str]) -> str | None:
     for key in keys:
         value = attributes.get(key)
         if value is None:
@@ -284,7 +339,7 @@ def _found(attributes: Attributes, keys: tuple[str, ...], prefix: str | None, co
             if key not in naming.TRANSCRIPT_KEYS:
                 consumed.add(key)
             return text
-    return _optional_payload(values.unflatten(attributes, prefix) or None) if prefix else None
+    return None
 
 
 def _optional_payload(value: Value) -> str | None:

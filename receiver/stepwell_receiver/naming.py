@@ -60,21 +60,29 @@ class Names:
     span_agent_name: str | None
 
 
-def names_of(span: Span, kind: Kind, agent: str | None, tool: str | None, models: tuple[str, ...]) -> Names:
-    """The names of one span; `agent`, `tool` and `models` are what its attributes state."""
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """The names that a span's attributes state: the agent that it is or belongs to, the tool that it calls."""
+
+    agent: str | None
+    tool: str | None
+
+
+def names_of(span: Span, kind: Kind, stated: Stated, models: tuple[str, ...]) -> Names:
+    """The names of one span; `models` are the model names that it states."""
     stripped = _without_affixes(span.name) if kind.role in _AGENT_ROLES else None
     match kind.role:
         case Role.TOOL:
-            step_name = tool or _after(span.name, "execute_tool") or span.name
+            step_name = stated.tool or _after(span.name, "execute_tool") or span.name
         case Role.AGENT | Role.WORKFLOW:
-            step_name = agent or stripped or span.name
+            step_name = stated.agent or stripped or span.name
         case Role.MODEL | Role.EMBEDDING:
             step_name = _without_model(span.name, models)
         case Role.HANDOFF:
             step_name = "handoff"
         case _:
             step_name = span.name
-    return Names(step_name or kind.operation, agent, stripped)
+    return Names(step_name or kind.operation, stated.agent, stripped)
 
 
 def framework_of(scope_name: str) -> str | None:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-Value: TypeAlias = "str | bool | int | float | bytes | None | list[Value] | dict[str, Value]"
+Value: TypeAlias = "str | bool | int | float | bytes | list[Value] | dict[str, Value] | None"
 Attributes: TypeAlias = dict[str, Value]
 
 STATUS_UNSET, STATUS_OK, STATUS_ERROR = 0, 1, 2

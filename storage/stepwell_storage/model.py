@@ -100,6 +100,8 @@ class Step:
     credits: float | None = None
     memory_mb: float | None = None
     session_id: str | None = None
+    conversation_id: str | None = None
+    """A thread or conversation, which is the session where no span of the run states one."""
     user_id: str | None = None
     trigger_type: str | None = None
     trigger_source_json: str | None = None

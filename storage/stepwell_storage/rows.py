@@ -53,6 +53,7 @@ _words = attrgetter(
     "response_id",
     "finish_reason",
     "session_id",
+    "conversation_id",
     "user_id",
     "trigger_type",
     "runtime_mode",

@@ -68,7 +68,7 @@ def _step_columns(*, is_start_in_key: bool) -> "list[Column[Any]]":
         *_optional(BigInteger(), "prompt_tokens", "completion_tokens", "cache_read_tokens", "cache_write_tokens"),
         *_optional(BigInteger(), "reasoning_tokens"),
         *_optional(Double(), "cost_usd", "credits", "memory_mb"),
-        *_optional(Text(), "session_id", "user_id", "trigger_type"),
+        *_optional(Text(), "session_id", "conversation_id", "user_id", "trigger_type"),
         *_optional(JSONB(), "trigger_source"),
         *_optional(Text(), "runtime_mode", "service_name", "service_version", "environment", "framework"),
         *_optional(Text(), "scope_name"),

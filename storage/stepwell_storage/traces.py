@@ -102,8 +102,8 @@ def _step(trace_id: bytes, row: Sequence[Any]) -> Step:
     (_, span_id, parent_span_id, parent_is_remote, start, end, duration_ms, name, step_name, step_type,
      role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
      model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
-     cache_write_tokens, reasoning_tokens, cost_usd, credits_, memory_mb, session_id, user_id, trigger_type,
-     trigger_source, runtime_mode, service_name, service_version, environment, framework, scope_name,
+     cache_write_tokens, reasoning_tokens, cost_usd, credits_, memory_mb, session_id, conversation_id, user_id,
+     trigger_type, trigger_source, runtime_mode, service_name, service_version, environment, framework, scope_name,
      has_input, has_output, flags, checkpoints, is_live) = row  # fmt: skip
     return Step(
         trace_id=trace_id, span_id=span_id, parent_span_id=parent_span_id, parent_is_remote=parent_is_remote,
@@ -114,7 +114,8 @@ def _step(trace_id: bytes, row: Sequence[Any]) -> Step:
         provider=provider, response_id=response_id, finish_reason=finish_reason, prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens, cache_read_tokens=cache_read_tokens,
         cache_write_tokens=cache_write_tokens, reasoning_tokens=reasoning_tokens, cost_usd=cost_usd,
-        credits=credits_, memory_mb=memory_mb, session_id=session_id, user_id=user_id, trigger_type=trigger_type,
+        credits=credits_, memory_mb=memory_mb, session_id=session_id, conversation_id=conversation_id,
+        user_id=user_id, trigger_type=trigger_type,
         trigger_source_json=trigger_source, runtime_mode=runtime_mode, service_name=service_name,
         service_version=service_version, environment=environment, framework=framework, scope_name=scope_name,
         has_input=has_input, has_output=has_output, flags=tuple(flags), checkpoints=_checkpoints(checkpoints),

@@ -44,6 +44,7 @@ STEP_COLUMNS = """
     credits           double precision,
     memory_mb         double precision,
     session_id        text,
+    conversation_id   text,
     user_id           text,
     trigger_type      text,
     trigger_source    jsonb,

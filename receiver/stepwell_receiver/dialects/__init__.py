@@ -6,11 +6,39 @@ in the others, since instrumentations mix names.
 
 from typing import Final
 
-from stepwell_receiver.dialects import generic, genai, openinference
+from stepwell_receiver.dialects import (
+    adk,
+    agent_framework,
+    genai,
+    generic,
+    haystack,
+    langfuse,
+    langsmith,
+    llamaindex,
+    logfire,
+    mastra,
+    openinference,
+    traceloop,
+    vercel,
+)
 from stepwell_receiver.dialects.base import Dialect, Kind
 from stepwell_receiver.wire import Scope, Span
 
-DIALECTS: Final[tuple[Dialect, ...]] = (openinference.DIALECT, genai.DIALECT, generic.DIALECT)
+DIALECTS: Final[tuple[Dialect, ...]] = (
+    llamaindex.DIALECT,
+    openinference.DIALECT,
+    langfuse.DIALECT,
+    langsmith.DIALECT,
+    vercel.DIALECT,
+    logfire.DIALECT,
+    adk.DIALECT,
+    agent_framework.DIALECT,
+    mastra.DIALECT,
+    haystack.DIALECT,
+    genai.DIALECT,
+    traceloop.DIALECT,
+    generic.DIALECT,
+)
 
 
 def detect(span: Span, scope: Scope) -> tuple[Dialect, Kind]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from stepwell_receiver.wire import Event, Scope, Span, Value
+from stepwell_receiver.wire import Attributes, Scope, Span
 from stepwell_storage.model import Role
 
 Keys = tuple[str, ...]
@@ -26,10 +26,12 @@ class Kind:
 class Dialect:
     """One instrumentation's way of writing agents, models and tools on spans.
 
-    `fields` lists for each text, number or JSON field of a step the attribute keys that may carry it, best first.
+    `fields` lists for each field of a step the attribute keys that may carry it, best first. ``own_name`` is what the
+    span itself is called, whatever its kind; ``agent_name`` the agent that it is or belongs to.
     `kind` gives ``None`` where the dialect cannot tell; the next one is asked.
     Payload is looked for under `input_keys` and `output_keys`, then as messages that are flattened into one attribute
-    each below `input_prefix` and `output_prefix`, then in `events`, which gives (input, output) of span events.
+    each below `input_prefix` and `output_prefix`, then in OpenTelemetry's message events.
+    `derive` gives further attributes that are hidden in the span's name or in JSON text, for `fields` to look up.
     """
 
     name: str
@@ -39,7 +41,7 @@ class Dialect:
     output_keys: Keys = ()
     input_prefix: str | None = None
     output_prefix: str | None = None
-    events: Callable[[list[Event]], tuple[Value, Value]] | None = None
+    derive: Callable[[Span], Attributes] | None = None
 
 
 OPERATION_KINDS: Final[Mapping[str, Kind]] = {
@@ -64,5 +66,14 @@ OPERATION_KINDS: Final[Mapping[str, Kind]] = {
 }
 """OpenTelemetry's operation names, those seen beyond its registry, and the contract's own words."""
 
+AGENT: Final = OPERATION_KINDS["invoke_agent"]
+WORKFLOW: Final = OPERATION_KINDS["invoke_workflow"]
+CHAT: Final = OPERATION_KINDS["chat"]
+TOOL: Final = OPERATION_KINDS["execute_tool"]
+EMBEDDINGS: Final = OPERATION_KINDS["embeddings"]
+RETRIEVAL: Final = OPERATION_KINDS["retrieval"]
+RERANK: Final = OPERATION_KINDS["rerank"]
+GUARDRAIL: Final = OPERATION_KINDS["guardrail"]
+HANDOFF: Final = OPERATION_KINDS["handoff"]
 CHAIN: Final = OPERATION_KINDS["chain"]
 FUNCTION: Final = Kind(Role.OTHER, "function")

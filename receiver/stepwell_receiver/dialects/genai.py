@@ -40,7 +40,8 @@ FIELDS: Final[Mapping[str, Keys]] = {
         "gen_ai.usage.details.reasoning_tokens",
     ),
     "cost_usd": ("gen_ai.usage.cost", "operation.cost"),
-    "session_id": ("session.id", "gen_ai.conversation.id"),
+    "session_id": ("session.id",),
+    "conversation_id": ("gen_ai.conversation.id",),
     "user_id": ("user.id", "enduser.id"),
 }
 
@@ -115,5 +116,4 @@ DIALECT: Final = Dialect(
     output_keys=OUTPUT_KEYS,
     input_prefix="gen_ai.prompt.",
     output_prefix="gen_ai.completion.",
-    events=messages_of_events,
 )

@@ -62,7 +62,7 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execu
         steps_completed=sum(step.status not in (Status.RUNNING, Status.PENDING) for step in members),
         path=_path(whole, run, counted),
         models=models_of([whole.steps[i] for i in run.members if i not in counted.duplicate_of]),
-        session_id=first_known(ordered, "session_id"),
+        session_id=first_known(ordered, "session_id") or first_known(ordered, "conversation_id"),
         user_id=first_known(ordered, "user_id"),
         trigger_type=first_known(ordered, "trigger_type"),
         trigger_source_json=first_known(ordered, "trigger_source_json"),

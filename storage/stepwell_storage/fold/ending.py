@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stepwell_storage.fold.calls import Calls
+from stepwell_storage.fold.names import is_name
 from stepwell_storage.fold.tree import AGENTIC, Tree
 from stepwell_storage.model import Role, Status, Step
 
@@ -43,7 +44,9 @@ def of_run(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> Endin
     """The ending of one run; fragments (root -1) run on until they are stale, and are never a success."""
     if root < 0:
         return Ending(Status.RUNNING)
-    status = _own_status(tree, root)
+    status, innermost = _own_status(tree, root)
+    if status is Status.SUCCESS and not _has_output(tree, root, members):
+        status = _last_turn(tree, innermost)
     if status is Status.SUCCESS and tree.steps[root].role is not Role.TOOL and _was_cut_off(tree, root, members, calls):
         status = Status.CANCELLED
     if status in _BAD:
@@ -60,8 +63,8 @@ def fingerprint(error_type: str | None, step_name: str | None, message: str | No
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _own_status(tree: Tree, root: int) -> Status:
-    """The top span's status; where it is a success, that of wrappers of the same run below it."""
+def _own_status(tree: Tree, root: int) -> tuple[Status, int]:
+    """The top span's status; where it is a success, that of the wrapped run below it. And the innermost of these."""
     status = tree.steps[root].status
     at = root
     while status is Status.SUCCESS:
@@ -70,14 +73,24 @@ def _own_status(tree: Tree, root: int) -> Status:
             break
         at = inner[0]
         status = tree.steps[at].status
-    return status
+    return status, at
+
+
+def _last_turn(tree: Tree, agent: int) -> Status:
+    """How the agent's last turn ended: some agents let a turn fail (a guardrail trips) without failing themselves."""
+    children = tree.children(agent)
+    last = max(children, key=lambda c: (tree.steps[c].start_ns, c), default=agent)
+    is_turn = tree.steps[last].role is Role.CHAIN and tree.steps[last].status in _BAD
+    return tree.steps[last].status if is_turn else Status.SUCCESS
 
 
 def _is_same_run(outer: Step, inner: Step) -> bool:
-    if inner.role not in AGENTIC or outer.role not in (*AGENTIC, Role.CHAIN):
+    if outer.role not in (*AGENTIC, Role.CHAIN):
         return False
+    if inner.role is Role.CHAIN:
+        return outer.name == inner.name or not is_name(outer.agent_name or outer.span_agent_name)
     same_name = (outer.agent_name or outer.span_agent_name) == (inner.agent_name or inner.span_agent_name)
-    return same_name or (outer.role is Role.AGENT and outer.agent_name is None)
+    return same_name or not is_name(outer.agent_name or outer.span_agent_name)
 
 
 def _was_cut_off(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> bool:

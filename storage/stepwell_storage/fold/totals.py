@@ -8,6 +8,7 @@ from stepwell_storage.model import Role, Step
 
 TextField = Literal[
     "session_id",
+    "conversation_id",
     "user_id",
     "trigger_type",
     "trigger_source_json",

@@ -7,7 +7,7 @@ COPY analytics.step_facts (
     workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
     environment, framework, scope_name,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
@@ -19,7 +19,7 @@ COPY analytics.live_steps (
     workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
     environment, framework, scope_name,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
@@ -40,7 +40,7 @@ COPY pg_temp.staged_steps (
     workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
     environment, framework, scope_name,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
@@ -52,7 +52,7 @@ INSERT INTO analytics.step_facts (
     workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
     environment, framework, scope_name,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
@@ -61,7 +61,7 @@ SELECT
     workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
     environment, framework, scope_name,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
@@ -76,7 +76,7 @@ INSERT INTO analytics.live_steps (
     workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
     environment, framework, scope_name,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
@@ -85,7 +85,7 @@ SELECT
     workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, user_id, trigger_type, runtime_mode, service_name, service_version,
+    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
     environment, framework, scope_name,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links

@@ -9,7 +9,7 @@ CROSS JOIN LATERAL (
     SELECT span_id, parent_span_id, parent_is_remote, start_time, end_time, duration_ms, name, step_name, step_type,
            role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
            model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
-           cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb, session_id, user_id, trigger_type,
+           cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb, session_id, conversation_id, user_id, trigger_type,
            trigger_source::text, runtime_mode, service_name, service_version, environment, framework, scope_name,
            has_input, has_output, flags, checkpoints::text, false AS is_live
     FROM analytics.step_facts f
@@ -20,7 +20,7 @@ CROSS JOIN LATERAL (
     SELECT span_id, parent_span_id, parent_is_remote, start_time, end_time, duration_ms, name, step_name, step_type,
            role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
            model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
-           cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb, session_id, user_id, trigger_type,
+           cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb, session_id, conversation_id, user_id, trigger_type,
            trigger_source::text, runtime_mode, service_name, service_version, environment, framework, scope_name,
            has_input, has_output, flags, checkpoints::text, true AS is_live
     FROM analytics.live_steps l
