@@ -1,6 +1,7 @@
 """The other commands: beside a running ``stepwell up``, alone, and where something is missing."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -116,7 +117,7 @@ def test_part_ends_with_the_supervisor_that_started_it(database_url: str, tmp_pa
     shell = 'exec 3<&0; "$@" "$$" <&3 & wait'
     with subprocess.Popen(
         ["/bin/sh", "-c", shell, "sh", *command],
-        env={"STEPWELL_DATABASE_URL": database_url, "PATH": ""},
+        env={**os.environ, "STEPWELL_DATABASE_URL": database_url},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as supervisor:

@@ -248,6 +248,7 @@ def test_unwritable_data_folder_is_told_with_the_mend(folder: str) -> None:
     ("output", "mend"),
     [
         ("FATAL: could not write: No space left on device", "is full; free space"),
+        ("could not extend file\nHINT:  Check free disk space.\nAborted", "is full; free space"),
         ("could not open file: Permission denied", "check its owner and permissions"),
         ("could not create file: Read-only file system", "check its owner and permissions"),
         ("could not look up effective user ID 4711: user does not exist", "add it to /etc/passwd"),

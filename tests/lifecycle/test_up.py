@@ -32,6 +32,20 @@ def up(tmp_path: Path, data_dir: Path) -> Iterator[Running]:
         yield command
 
 
+@pytest.fixture(scope="module")
+def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of `shared_up`."""
+    return tmp_path_factory.mktemp("shared") / "data"
+
+
+@pytest.fixture(scope="module")
+def shared_up(tmp_path_factory: pytest.TempPathFactory, shared_dir: Path) -> Iterator[Running]:
+    """A ready one for tests that leave it running."""
+    with running(tmp_path_factory.mktemp("output"), "up", "--data-dir", shared_dir, *FREE_PORTS) as command:
+        command.ready()
+        yield command
+
+
 def database_url_of(data_dir: Path) -> str:
     return str(json.loads((data_dir / "runtime.json").read_text())["database_url"])
 
@@ -64,12 +78,12 @@ def accepts(address: str) -> bool:
     return True
 
 
-def test_ready_line_names_addresses_that_answer(up: Running) -> None:
-    addresses = up.ready()
+def test_ready_line_names_addresses_that_answer(shared_up: Running) -> None:
+    addresses = shared_up.ready()
     assert set(addresses) == {"api", "otlp_http", "otlp_grpc"}
     assert get(f"{addresses['api']}/readyz")[0] == 200
     assert all(accepts(address) for address in addresses.values())
-    assert set(up.parts()) == {*PARTS, "postgres"}
+    assert set(shared_up.parts()) == {*PARTS, "postgres"}
 
 
 def test_agent_run_arrives_and_survives_a_restart(up: Running, tmp_path: Path, data_dir: Path) -> None:
@@ -122,34 +136,34 @@ def test_killed_supervisor_leaves_nothing_and_loses_nothing(up: Running, tmp_pat
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_killed_part_is_restarted_under_its_address(up: Running, part: str) -> None:
-    before, addresses = up.parts(), up.ready()
+def test_killed_part_is_restarted_under_its_address(shared_up: Running, part: str) -> None:
+    before, addresses = shared_up.parts(), shared_up.ready()
     os.kill(before[part], signal.SIGKILL)
-    until(lambda: f"{part} runs again" in up.stderr, "it says that the part runs again", timeout_s=60)
-    assert f"{part} ended, restarting it how=signal 9" in up.stderr
-    after = up.parts()
+    until(lambda: f"{part} runs again" in shared_up.stderr, "it says that the part runs again", timeout_s=60)
+    assert f"{part} ended, restarting it how=signal 9" in shared_up.stderr
+    after = shared_up.parts()
     assert after.pop(part) != before.pop(part)
     assert after == before
     assert all(accepts(address) for address in addresses.values())
-    assert up.stop() == 0
 
 
-def test_killed_postgres_is_restarted_and_data_stay(up: Running) -> None:
-    addresses = up.ready()
+def test_killed_postgres_is_restarted_and_data_stay(shared_up: Running) -> None:
+    addresses = shared_up.ready()
+    before = total_executions(addresses["api"])
     send_agent_run(addresses["otlp_http"])
-    os.kill(up.parts()["postgres"], signal.SIGKILL)
-    until(lambda: "PostgreSQL runs again" in up.stderr, "it says that PostgreSQL runs again", timeout_s=60)
-    assert "PostgreSQL ended, restarting it how=signal 9" in up.stderr
+    os.kill(shared_up.parts()["postgres"], signal.SIGKILL)
+    until(lambda: "PostgreSQL runs again" in shared_up.stderr, "it says that PostgreSQL runs again", timeout_s=60)
+    assert "PostgreSQL ended, restarting it how=signal 9" in shared_up.stderr
     send_agent_run(addresses["otlp_http"])
-    until(lambda: total_executions(addresses["api"]) == 2, "both runs are there", timeout_s=60)
+    until(lambda: total_executions(addresses["api"]) == before + 2, "both runs are there", timeout_s=60)
 
 
-def test_second_up_on_the_same_folder_is_refused(up: Running, tmp_path: Path, data_dir: Path) -> None:
-    second = finished(tmp_path, "up", "--data-dir", data_dir, *FREE_PORTS)
+def test_second_up_on_the_same_folder_is_refused(shared_up: Running, tmp_path: Path, shared_dir: Path) -> None:
+    second = finished(tmp_path, "up", "--data-dir", shared_dir, *FREE_PORTS)
     assert second.process.returncode == 1
-    assert f"is in use by process {up.process.pid}; stop it first" in second.stderr
-    assert up.process.poll() is None
-    assert answers(database_url_of(data_dir))
+    assert f"is in use by process {shared_up.process.pid}; stop it first" in second.stderr
+    assert shared_up.process.poll() is None
+    assert answers(database_url_of(shared_dir))
 
 
 def failed_start(folder: Path, *arguments: str | Path, **environment: str) -> str:

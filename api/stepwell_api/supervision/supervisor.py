@@ -46,7 +46,8 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             for child in self._children:
                 group.create_task(child.start())
-        addresses = {kind: address for child in self._children for kind, address in child.addresses.items()}
+        found = {kind: address for child in self._children for kind, address in child.addresses.items()}
+        addresses = {kind: found[kind] for kind in ("api", "otlp_http", "otlp_grpc")}
         self._settings = _with_ports(self._settings, addresses)
         return addresses
 

@@ -114,7 +114,7 @@ def _initdb(folder: Path, bin_dir: Path, account: Account | None, *, fsync: bool
 def explain(output: str, folder: Path, outcome: str) -> str:
     """One message from the last lines PostgreSQL wrote, led by the mend where the cause is known."""
     tail = " | ".join(line.strip() for line in output.strip().splitlines()[-5:]) or outcome
-    if "No space left on device" in output:
+    if "No space left on device" in output or "Check free disk space" in output:
         return f"the disk of the data folder {folder.parent} is full; free space and start again. PostgreSQL: {tail}"
     if "could not look up effective user ID" in output:
         return (
