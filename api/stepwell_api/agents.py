@@ -30,7 +30,12 @@ SORTS: Mapping[str, tuple[Kind, bool]] = {
 }
 """Sort key, which is a column of the answer too → kind of value, whether it may be unknown."""
 
-COUNTED = {"successful": Status.SUCCESS, "failed": Status.FAILED, "timeout": Status.TIMEOUT, "cancelled": Status.CANCELLED}
+COUNTED = {
+    "successful": Status.SUCCESS,
+    "failed": Status.FAILED,
+    "timeout": Status.TIMEOUT,
+    "cancelled": Status.CANCELLED,
+}
 FINISHED = tuple(COUNTED.values())
 
 
@@ -106,6 +111,7 @@ def _figures(workspace_id: UUID, window: Window, parameters: AgentListParameters
         )
         .where(*in_window(workspace_id, window), *_chosen(parameters))
         .group_by(runs.c.agent_id)
+        .having(*_found(parameters))
     )
     return statement.subquery("figures")
 
@@ -123,8 +129,12 @@ def _going_on(workspace_id: UUID, parameters: AgentListParameters) -> Subquery:
 def _chosen(parameters: AgentListParameters) -> Iterator[ColumnElement[bool]]:
     yield from is_one_of(runs.c.environment, parameters.environment)
     yield from is_one_of(runs.c.version, parameters.version)
+
+
+def _found(parameters: AgentListParameters) -> Iterator[ColumnElement[bool]]:
+    """The search, on agents and not on runs: all runs of an agent count, whichever of them holds the name."""
     if parameters.q is not None:
-        yield or_(contains(runs.c.agent_id, parameters.q), contains(runs.c.agent_name, parameters.q))
+        yield or_(contains(runs.c.agent_id, parameters.q), func.bool_or(contains(runs.c.agent_name, parameters.q)))
 
 
 def _counted(status: Status) -> ColumnElement[int]:

@@ -10,8 +10,8 @@ LARGEST = 2**63 - 1
 
 
 def bounded(amount: ColumnElement[Any]) -> ColumnElement[int]:
-    """The amount as ``bigint``, cut at its largest value."""
-    return cast(func.least(amount, LARGEST), BigInteger)
+    """The amount as ``bigint``, cut at its largest value; LEAST would make that of an unknown one."""
+    return cast(case((amount > LARGEST, LARGEST), else_=amount), BigInteger)
 
 
 def total(amount: ColumnElement[Any]) -> ColumnElement[int]:
@@ -19,10 +19,12 @@ def total(amount: ColumnElement[Any]) -> ColumnElement[int]:
     return bounded(func.sum(amount))
 
 
+def _known(amount: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(cast(amount, Numeric), 0)
+
+
 TOKENS: ColumnElement[int] = case(
     (and_(runs.c.prompt_tokens.is_(None), runs.c.completion_tokens.is_(None)), None),
-    else_=bounded(
-        func.coalesce(cast(runs.c.prompt_tokens, Numeric), 0) + func.coalesce(cast(runs.c.completion_tokens, Numeric), 0)
-    ),
+    else_=bounded(_known(runs.c.prompt_tokens) + _known(runs.c.completion_tokens)),
 )
 """Input and output tokens of a run; where one of the two is unknown, what is known."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from stepwell_api.amounts import LARGEST
 from stepwell_api.parameters import AnalyticsParameters
 from stepwell_api.times import Window
 from stepwell_storage import queries
@@ -52,7 +53,7 @@ async def analyze(
         "bounds_ms": list(BOUNDS_MS),
     }
     row = (await connection.exec_driver_sql(SQL.analyze_window, bound)).one()
-    return describe(window, row._mapping)
+    return describe(window, row._asdict())
 
 
 def describe(window: Window, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,8 +108,13 @@ def _statistics(figures: Mapping[str, Any]) -> dict[str, Any]:
         **{name: figures[name] for name in ("timeout", "cancelled", "running", "avg_duration")},
         **dict(zip(PERCENTILES, percentiles, strict=True)),
         **{name: figures[name] for name in ("total_credits", "avg_credits", "total_cost_usd")},
-        **{name: figures[name] for name in ("prompt_tokens", "completion_tokens", "api_calls")},
+        **{name: _bounded(figures[name]) for name in ("prompt_tokens", "completion_tokens", "api_calls")},
     }
+
+
+def _bounded(amount: int | None) -> int | None:
+    """A sum cut at the largest integer that JSON's readers, and our writer, take."""
+    return amount if amount is None else min(amount, LARGEST)
 
 
 def _percent(part: int, whole: int) -> float | None:
@@ -126,8 +132,13 @@ def _pattern(hour: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _resources(hour: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("prompt_tokens", "completion_tokens", "credits", "cost_usd", "avg_memory_mb", "max_memory_mb", "api_calls")
-    return {"hour": _time(hour["hour"]), **{name: hour[name] for name in names}}
+    counts = ("prompt_tokens", "completion_tokens", "api_calls")
+    amounts = ("credits", "cost_usd", "avg_memory_mb", "max_memory_mb")
+    return {
+        "hour": _time(hour["hour"]),
+        **{name: _bounded(hour[name]) for name in counts},
+        **{name: hour[name] for name in amounts},
+    }
 
 
 def _failure(failure: Mapping[str, Any], failed: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import uvicorn
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import FastAPI
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from stepwell_api.context import Context
 from stepwell_api.listening import EmbeddedServer, listen, url_of
 from stepwell_api.observing import ObservingMiddleware
-from stepwell_api.parameters import refuse_repeats
 from stepwell_api.problems import MEDIA_TYPE, answer_with_problems
 from stepwell_api.routes import agents, executions, operations
+from stepwell_api.routes.asking import PREFIX
 from stepwell_receiver.http import otlp_routes
 from stepwell_receiver.ingest import Ingest
 from stepwell_storage.commit import Committer
@@ -28,7 +28,6 @@ from stepwell_storage.database import make_engine, make_pool
 from stepwell_storage.keys import Authenticator
 from stepwell_storage.settings import Settings
 
-PREFIX = "/api/v1"
 GRACE_S = 10
 """How long requests may take to end after the stop."""
 
@@ -67,11 +66,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    api = APIRouter(prefix=PREFIX, dependencies=[Depends(refuse_repeats)])
-    api.include_router(executions.router)
-    api.include_router(agents.router)
-    app.include_router(api)
-    app.include_router(operations.router)
+    for router in (executions.router, agents.router, operations.router):
+        app.include_router(router)
     answer_with_problems(app)
     app.add_middleware(ObservingMiddleware)
     return app
@@ -82,7 +78,6 @@ async def serve(settings: Settings, *, started: Callable[[str], None], stop: asy
 
     Raises:
         CommandError: the port cannot be had.
-        StorageError: the database URL is none.
     """
     listener = listen(settings.host, settings.port)
     app = create_app(settings)
@@ -133,7 +128,7 @@ def _reading_engine(settings: Settings) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def never_prepare(connection: DBAPIConnection, _: object) -> None:
-        # A prepared statement's generic plan knows neither the window nor which filters are on, and picks wrong indexes.
+        # A prepared statement's generic plan knows neither the window nor the filters in use, and picks wrong indexes.
         connection.driver_connection.prepare_threshold = None
 
     return engine.execution_options(isolation_level="AUTOCOMMIT")

@@ -30,5 +30,5 @@ def raw_json_list(texts: Sequence[str] | None) -> list[orjson.Fragment] | None:
 def read_items(result: Result[Any]) -> list[dict[str, Any]]:
     """The rows of a result as items of a response, by the names of its columns."""
     # SQLAlchemy's names are a subclass of str, which orjson does not take for keys.
-    names = [str(name) for name in result.keys()]
+    names = list(map(str, result.keys()))
     return [dict(zip(names, row, strict=True)) for row in result]

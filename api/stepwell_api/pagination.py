@@ -67,10 +67,8 @@ class Order:
 
     def after(self, position: Position) -> ColumnElement[bool]:
         """The condition of the rows that follow the position in this order."""
-        if self.is_descending:
-            next_of_tie = self.tiebreak > position.tiebreak
-        else:
-            next_of_tie = self.tiebreak < position.tiebreak
+        id_ = position.tiebreak
+        next_of_tie = self.tiebreak > id_ if self.is_descending else self.tiebreak < id_
         if position.value is None:
             return and_(self.value.is_(None), next_of_tie)
         value = from_microseconds(int(position.value)) if self.kind == "time" else position.value

@@ -117,7 +117,10 @@ class WindowParameters(Parameters):
 
     from_: Annotated[
         Time | None,
-        Field(alias="from", description="Only runs that started at or after this RFC 3339 time; default 7 days before `to`"),
+        Field(
+            alias="from",
+            description="Only runs that started at or after this RFC 3339 time; default 7 days before `to`",
+        ),
     ] = None
     to: Annotated[
         Time | None, Field(description="Only runs that started before this RFC 3339 time (exclusive); default now")

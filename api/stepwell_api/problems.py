@@ -33,18 +33,18 @@ class InvalidParameter(BaseModel):
 
     parameter: str = Field(description="Name of the parameter, as it stands in the URL")
     detail: str = Field(description="What is wrong with it")
-    allowed: list[str] | None = Field(None, description="The values that would do, where they are a closed set")
+    allowed: list[str] | None = Field(default=None, description="The values that would do, where they are a closed set")
 
 
 class Problem(BaseModel):
     """An error, as RFC 9457 writes it."""
 
-    type: str = Field("about:blank", description="Always `about:blank`: the status and `code` say what it is")
+    type: str = Field(default="about:blank", description="Always `about:blank`: the status and `code` say what it is")
     title: str = Field(description="The HTTP status in words")
     status: int = Field(description="The HTTP status code")
     code: str = Field(description="Stable short name of the error, for programs")
     detail: str = Field(description="What happened and what to do about it, for people")
-    errors: list[InvalidParameter] | None = Field(None, description="The parameters to mend, one entry each")
+    errors: list[InvalidParameter] | None = Field(default=None, description="The parameters to mend, one entry each")
 
 
 class ProblemError(Exception):
@@ -90,7 +90,9 @@ def not_found(detail: str) -> ProblemError:
     return ProblemError(HTTPStatus.NOT_FOUND, "not_found", detail)
 
 
-def unavailable(detail: str, *, code: str = "database_unavailable", retry_after_s: float = RETRY_AFTER_S) -> ProblemError:
+def unavailable(
+    detail: str, *, code: str = "database_unavailable", retry_after_s: float = RETRY_AFTER_S
+) -> ProblemError:
     """503 with the delay after which to try again, in whole seconds as HTTP wants it."""
     headers = {"Retry-After": str(max(1, math.ceil(retry_after_s)))}
     return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, headers=headers)
@@ -126,7 +128,7 @@ def _invalid_parameters(told: Mapping[str, Any]) -> list[InvalidParameter]:
         known = list(context["known"])
         names = ", ".join(known) or "none"
         detail = f"There is no such parameter; known are: {names}"
-        return [InvalidParameter(parameter=name, detail=detail, allowed=known) for name in context["unknown"]]
+        return [InvalidParameter(parameter=name, detail=detail, allowed=known or None) for name in context["unknown"]]
     name = next((str(part) for part in told["loc"][1:]), "request")
     allowed = context.get("allowed")
     return [InvalidParameter(parameter=name, detail=f"{told['msg']}, not {shown(told['input'])}", allowed=allowed)]
@@ -140,7 +142,7 @@ def _of_database(error: Exception) -> ProblemError | None:
     if isinstance(cause, psycopg.errors.QueryCanceled):
         return unavailable("The answer took too long; ask for a shorter time window or fewer filters.", code="too_slow")
     if isinstance(cause, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
-        return unavailable("The database's schema is not this version's; run `stepwell migrate`.", code="schema_mismatch")
+        return unavailable("The database has another version's schema; run `stepwell migrate`.", code="schema_mismatch")
     if isinstance(cause, sqlalchemy_errors.TimeoutError):
         return unavailable("All database connections are in use.", code="overloaded")
     if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | OSError):

@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stepwell_api.encoding import raw_json
+from stepwell_api.encoding import raw_json, read_items
 from stepwell_api.execution_rows import Located
 from stepwell_api.graph import parent_of
 from stepwell_storage import queries
@@ -67,7 +67,7 @@ async def _read_payloads(
         "latest": to_datetime(max(step.start_ns for step in steps)),
     }
     starts = {_key(step): to_datetime(step.start_ns) for step in steps}
-    rows = (await connection.exec_driver_sql(SQL.read_payloads, parameters)).mappings()
+    rows = read_items(await connection.exec_driver_sql(SQL.read_payloads, parameters))
     keyed = (((bytes(row["span_id"]), row["is_live"]), row) for row in rows)
     return {key: row for key, row in keyed if starts.get(key) == row["start_time"]}
 

@@ -110,14 +110,16 @@ def make_agent_step(span: int, start_s: float, end_s: float | None, **fields: An
 
 async def store_steps(url: str, steps: Sequence[Step], workspace_id: UUID = LOCAL_WORKSPACE_ID) -> None:
     """Stores the steps and folds their traces, as receiver and worker do."""
-    connection = await connect(url)
-    try:
-        async with connection.transaction():
-            await facts.insert_steps(connection, {workspace_id: steps})
+    async with await connect(url) as connection, connection.transaction():
+        await facts.insert_steps(connection, {workspace_id: steps})
+    await fold_waiting(url)
+
+
+async def fold_waiting(url: str) -> None:
+    """Folds all traces with new steps, as the worker does."""
+    async with await connect(url) as connection:
         for batch in folding.batches(await folding.waiting(connection)):
             await folding.fold(connection, batch)
-    finally:
-        await connection.close()
 
 
 async def terminate_connections(url: str, application_name: str) -> None:

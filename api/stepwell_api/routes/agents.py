@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from stepwell_api import agents, analytics
@@ -13,9 +13,9 @@ from stepwell_api.models.analytics import AgentPage, Analytics
 from stepwell_api.pagination import question_of, write_cursor
 from stepwell_api.parameters import AgentListParameters, AnalyticsParameters
 from stepwell_api.problems import not_found, shown
-from stepwell_api.routes.asking import ERRORS, NOT_FOUND, AgentId, position_of, window_of
+from stepwell_api.routes.asking import NOT_FOUND, AgentId, make_router, position_of, window_of
 
-router = APIRouter(tags=["agents"], responses=ERRORS)
+router = make_router("agents")
 
 
 @router.get("/agents", response_model=AgentPage, operation_id="list_agents")

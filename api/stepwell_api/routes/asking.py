@@ -3,13 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import APIRouter, Depends, Path
 from starlette.convertors import PathConvertor, register_url_convertor
 
 from stepwell_api.pagination import Kind, Position, read_cursor
-from stepwell_api.parameters import PageParameters, Text, WindowParameters
+from stepwell_api.parameters import PageParameters, Text, WindowParameters, refuse_repeats
 from stepwell_api.problems import Problem, invalid_parameter
 from stepwell_api.times import Window, make_window
+
+PREFIX = "/api/v1"
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "A cursor of another list, or a time without its offset from UTC"},
@@ -19,6 +21,11 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "The database is not available; `Retry-After` tells when to try again"},
 }
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "There is none of this id"}}
+
+
+def make_router(tag: str) -> APIRouter:
+    """A router of the API. The prefix is on it and not on an including one, so that a route knows its whole path."""
+    return APIRouter(prefix=PREFIX, tags=[tag], responses=ERRORS, dependencies=[Depends(refuse_repeats)])
 
 
 class AnyTextConvertor(PathConvertor):

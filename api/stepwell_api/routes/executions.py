@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
@@ -16,9 +16,9 @@ from stepwell_api.models.executions import Execution, ExecutionPage, StepPage
 from stepwell_api.pagination import Position, question_of, write_cursor
 from stepwell_api.parameters import ExecutionListParameters, PageParameters, Parameters
 from stepwell_api.problems import not_found, shown
-from stepwell_api.routes.asking import ERRORS, NOT_FOUND, ExecutionId, position_of, window_of
+from stepwell_api.routes.asking import NOT_FOUND, PREFIX, ExecutionId, make_router, position_of, window_of
 
-router = APIRouter(tags=["executions"], responses=ERRORS)
+router = make_router("executions")
 
 
 @router.get("/executions", response_model=ExecutionPage, operation_id="list_executions")
@@ -60,7 +60,7 @@ async def get_execution(
         folded = await step_rows.fold_run(connection, workspace_id, located)
         siblings = await execution_rows.read_siblings(connection, workspace_id, located)
     graph = execution_graph(folded) if folded else {"nodes": [], "edges": [], "path": row["path"]}
-    linked = [{**sibling, "href": f"/api/v1/executions/{sibling['execution_id']}"} for sibling in siblings]
+    linked = [{**sibling, "href": f"{PREFIX}/executions/{sibling['execution_id']}"} for sibling in siblings]
     return json_response({**row, "execution_graph": graph, "siblings": linked})
 
 

@@ -1,7 +1,7 @@
 -- The figures of /analytics, for one agent or for all.
 
 -- name: analyze_window
--- Everything in one scan of the runs of a window and of the window before it; each column is JSON. Sums fit 64 bits.
+-- Everything in one scan of the runs of a window and of the window before it; each column is JSON.
 WITH runs AS MATERIALIZED (
     SELECT execution_id, start_time, start_time >= %(start)s AS is_current, status, error_type, duration_ms,
            credits_consumed, cost_usd, prompt_tokens, completion_tokens, api_calls_count, memory_usage_mb
@@ -28,8 +28,8 @@ statistics AS (
                sum(credits_consumed) AS total_credits,
                avg(credits_consumed) AS avg_credits,
                sum(cost_usd) AS total_cost_usd,
-               least(sum(prompt_tokens), 9223372036854775807) AS prompt_tokens,
-               least(sum(completion_tokens), 9223372036854775807) AS completion_tokens,
+               sum(prompt_tokens) AS prompt_tokens,
+               sum(completion_tokens) AS completion_tokens,
                coalesce(sum(api_calls_count), 0) AS api_calls
         FROM runs
         WHERE runs.is_current = period.is_current
@@ -41,8 +41,8 @@ hours AS (
            avg(duration_ms) AS avg_duration,
            percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms) AS p95_duration,
            count(*) FILTER (WHERE status = 'success') AS successful,
-           least(sum(prompt_tokens), 9223372036854775807) AS prompt_tokens,
-           least(sum(completion_tokens), 9223372036854775807) AS completion_tokens,
+           sum(prompt_tokens) AS prompt_tokens,
+           sum(completion_tokens) AS completion_tokens,
            sum(credits_consumed) AS credits,
            sum(cost_usd) AS cost_usd,
            avg(memory_usage_mb) AS avg_memory_mb,
