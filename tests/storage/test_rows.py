@@ -14,6 +14,7 @@ from tests.storage.steps import START_NS, WORKSPACE, make_live_step, make_step
 from stepwell_storage.facts import insert_steps
 from stepwell_storage.model import Checkpoint, Role, Status, Step, StepType
 from stepwell_storage.rows import UnstorableStepError, step_lines, timestamp
+from stepwell_storage.times import to_ns
 
 COLUMNS = {
     "start_ns": "start_time",
@@ -59,7 +60,7 @@ def _comparable(row: dict[str, Any]) -> dict[str, Any]:
     seen = {name: value for name, value in row.items() if name not in ("workspace_id", "created_at")}
     for name in ("start_time", "end_time"):
         if seen[name] is not None and not isinstance(seen[name], int):
-            seen[name] = round(seen[name].timestamp() * 1_000_000) * 1_000
+            seen[name] = to_ns(seen[name])
     return {name: "NaN" if isinstance(v, float) and math.isnan(v) else v for name, v in seen.items()}
 
 
