@@ -15,6 +15,7 @@ from stepwell import semconv
 from stepwell_api.app import create_app
 from stepwell_api.cli import COMMANDS
 from stepwell_api.options import SERVING_OPTIONS
+from stepwell_receiver.dialects import DIALECTS
 from stepwell_receiver.signals import SIGNALS
 from stepwell_receiver.validation import Reason
 from stepwell_storage import metrics
@@ -111,6 +112,10 @@ def test_every_metric_is_documented_with_type_and_labels() -> None:
 def test_every_reason_to_reject_a_span_is_documented() -> None:
     documented = {row[0] for row in rows(section(page("metrics.md"), "## Receiver"), 2)}
     assert documented == {f"`{reason}`" for reason in Reason}
+
+
+def test_every_dialect_is_documented_in_order() -> None:
+    assert [row[0] for row in rows(page("dialects.md"), 3)] == [f"`{dialect.name}`" for dialect in DIALECTS]
 
 
 @pytest.fixture(scope="module")
