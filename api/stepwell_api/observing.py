@@ -33,6 +33,14 @@ class ObservingMiddleware:
         try:
             await self._app(scope, receive, observed)
         finally:
-            route = getattr(scope.get("route"), "path_format", UNMATCHED)
+            route = _route_of(scope)
             metrics.API_REQUESTS.labels(route, str(int(status))).inc()
             metrics.API_REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started_s)
+
+
+def _route_of(scope: Scope) -> str:
+    """The pattern of the route that took the request."""
+    if "route" in scope:
+        return str(getattr(scope["route"], "path_format", UNMATCHED))
+    # Routes that are not FastAPI's (OTLP, the OpenAPI document) have fixed paths and leave only this trace.
+    return str(scope["path"]) if "endpoint" in scope and not scope.get("path_params") else UNMATCHED

@@ -1,5 +1,6 @@
 """``/healthz``, ``/readyz``, ``/metrics``, and how the API bears a database that is not as it should be."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -95,6 +96,7 @@ async def test_requests_are_counted_by_route(api: httpx.AsyncClient) -> None:
         "/api/v1/agents/some/one/analytics": ("/api/v1/agents/{agent_id}/analytics", 404),
         "/api/v1/executions/none": ("/api/v1/executions/{execution_id}", 404),
         "/api/v1/agents": ("/api/v1/agents", 200),
+        "/v1/traces": ("/v1/traces", 405),
         "/nowhere": ("unmatched", 404),
     }
     before = [await count(*labels) for labels in cases.values()]
@@ -116,3 +118,26 @@ async def test_failure_of_ours_tells_no_internals(api: httpx.AsyncClient, databa
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["code"] == "internal_error"
     assert "models" not in response.text
+
+
+async def test_answer_that_takes_too_long_is_told(api: httpx.AsyncClient, database_url: str) -> None:
+    with psycopg.connect(database_url) as blocking:
+        blocking.execute("LOCK TABLE analytics.agent_executions")
+        asking = asyncio.create_task(api.get("/api/v1/agents"))
+        # What the statement timeout does after its 30 s, done at once.
+        async with asyncio.timeout(10):
+            while not cancel_waiting(database_url):
+                await asyncio.sleep(0)
+        response = await asking
+    assert (response.status_code, response.json()["code"]) == (503, "too_slow")
+    assert int(response.headers["retry-after"]) >= 1
+
+
+def cancel_waiting(url: str) -> bool:
+    """Cancels the API's statements that wait for a lock; whether there were any."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'stepwell api' AND wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return cursor.fetchone() is not None
