@@ -12,9 +12,7 @@ from stepwell.semconv import (
     CHECKPOINT_ID,
     CHECKPOINT_STATE,
     CREDITS,
-    INPUT,
     MEMORY_MB,
-    OUTPUT,
     RUNTIME_MODE,
     SPAN_STATE,
     SPAN_STATE_STARTED,
@@ -22,8 +20,8 @@ from stepwell.semconv import (
     TRIGGER_SOURCE,
     TRIGGER_TYPE,
 )
-from stepwell_receiver import naming, outcome, values
-from stepwell_receiver.dialects import DIALECTS, Dialect, Kind, detect, genai
+from stepwell_receiver import naming, outcome, payload, values
+from stepwell_receiver.dialects import DIALECTS, Dialect, Kind, detect
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, TraceRequest, Value
 from stepwell_storage.model import Checkpoint, Role, Step, StepType
 
@@ -108,7 +106,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
     told = {**span.attributes, **dialect.derive(span)} if dialect.derive else span.attributes
     fields = _Fields(told, _PLACES[dialect.name])
     result = outcome.of_span(span, is_live=live is not None)
-    given, returned, consumed = _payload(span, dialect)
+    given, returned, consumed = payload.of_span(span, dialect)
     model = fields.text("model") if kind.role in naming.MODEL_ROLES else None
     names = naming.names_of(span, kind, _stated_names(fields, kind), fields.texts("model"))
     prompt_tokens, completion_tokens = fields.count("prompt_tokens"), fields.count("completion_tokens")
@@ -280,70 +278,6 @@ def _times(span: Span, flags: list[str], *, is_live: bool) -> _Times:
 
 def _micro(time_ns: int) -> int:
     return time_ns - time_ns % 1000
-
-
-def _payload(span: Span, dialect: Dialect) -> tuple[str | None, str | None, set[str]]:
-    """Input and output as JSON text, and the attribute keys that they replace."""
-    attributes, consumed = span.attributes, set[str]()
-    sources = _PAYLOAD_SOURCES[dialect.name]
-    given = _declared(attributes, INPUT, consumed) or _found(attributes, sources.input_keys, consumed)
-    returned = _declared(attributes, OUTPUT, consumed) or _found(attributes, sources.output_keys, consumed)
-    if given is None and sources.input_prefix:
-        given = _optional_payload(values.unflatten(attributes, sources.input_prefix) or None)
-    if returned is None and sources.output_prefix:
-        returned = _optional_payload(values.unflatten(attributes, sources.output_prefix) or None)
-    if span.events and (given is None or returned is None):
-        told = genai.messages_of_events(span.events)
-        given = given or _optional_payload(told[0])
-        returned = returned or _optional_payload(told[1])
-    return given, returned, consumed
-
-
-@dataclass(frozen=True, slots=True)
-class _PayloadSources:
-    """Where a dialect's spans may carry payload: under its own keys first, then under the others' namespaced ones."""
-
-    input_keys: tuple[str, ...]
-    output_keys: tuple[str, ...]
-    input_prefix: str | None
-    output_prefix: str | None
-
-
-def _payload_sources(dialect: Dialect) -> _PayloadSources:
-    order = (dialect, *DIALECTS)
-    return _PayloadSources(
-        input_keys=tuple(dict.fromkeys(k for d in order for k in d.input_keys if d is dialect or "." in k)),
-        output_keys=tuple(dict.fromkeys(k for d in order for k in d.output_keys if d is dialect or "." in k)),
-        input_prefix=dialect.input_prefix or genai.DIALECT.input_prefix,
-        output_prefix=dialect.output_prefix or genai.DIALECT.output_prefix,
-    )
-
-
-_PAYLOAD_SOURCES: Final = {dialect.name: _payload_sources(dialect) for dialect in DIALECTS}
-
-
-def _declared(attributes: Attributes, key: str, consumed: set[str]) -> str | None:
-    if key not in attributes:
-        return None
-    consumed.add(key)
-    return values.parsed_json(attributes[key])
-
-
-def _found(attributes: Attributes, keys: tuple[str, ...], consumed: set[str]) -> str | None:
-    for key in keys:
-        value = attributes.get(key)
-        if value is None:
-            continue
-        text = values.payload_json(naming.until_reply(key, value))
-        if text is not None:
-            if key not in naming.TRANSCRIPT_KEYS:
-                consumed.add(key)
-            return text
-    return None
-
-
-def _optional_payload(value: Value) -> str | None:
-    return None if value is None else values.payload_json(value)
 
 
 def _optional_json(value: Value) -> str | None:

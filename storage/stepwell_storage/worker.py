@@ -27,6 +27,8 @@ _REST_FACTOR: Final = 5.0
 """A trace rests this many times as long as its last fold took, so that a growing one costs a bounded share."""
 _REST_RANGE_S: Final = (0.05, 10.0)
 _FAILURE_REST_S: Final = 30.0
+_PASSING: Final = (psycopg.errors.CheckViolation, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+"""What goes away by itself: a day got its own partition meanwhile (23514), two transactions crossed."""
 _RECONNECT_RANGE_S: Final = (0.1, 5.0)
 _PARTITIONS_EVERY_S: Final = 3600.0
 _CLEANUP_EVERY_S: Final = 60.0
@@ -144,8 +146,11 @@ class _Worker:
                 for trace in batch:
                     await self._fold([trace])
                 return
-            log.exception("fold failed, the trace is tried again later", extra={"trace_id": batch[0].key[1].hex()})
-            self._rest_until[batch[0].key] = time.monotonic() + _FAILURE_REST_S
+            passing = isinstance(error, _PASSING)
+            if not passing:
+                log.exception("fold failed, the trace is tried again later", extra={"trace_id": batch[0].key[1].hex()})
+            rest_s = _REST_RANGE_S[0] if passing else _FAILURE_REST_S
+            self._rest_until[batch[0].key] = time.monotonic() + rest_s
             return
         rest_s = min(max(_REST_FACTOR * seconds / len(batch), _REST_RANGE_S[0]), _REST_RANGE_S[1])
         until = time.monotonic() + rest_s
