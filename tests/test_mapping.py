@@ -145,7 +145,7 @@ def test_usage_of_a_model_call_in_every_spelling(attributes: wire.Attributes) ->
     assert mapped.has_output
 
 
-@pytest.mark.parametrize("count", [-1, "many", True, float("nan"), float("inf"), [], {}, b"5", 2**80])
+@pytest.mark.parametrize("count", [-1, "many", True, float("nan"), float("inf"), [], {}, b"5", 2**80, 10**13])
 def test_a_token_count_that_is_none_stays_unknown(count: wire.Value) -> None:
     assert step(chat("m", None, attributes={"gen_ai.usage.input_tokens": count})).prompt_tokens is None
 
@@ -346,3 +346,8 @@ def test_payload_nested_beyond_what_json_writers_take_stays_text() -> None:
     deep = "[" * 900 + "]" * 900
 
     assert orjson.loads(step(Sent("s", {OI: "CHAIN", "input.value": deep})).input_json or "") == deep
+
+
+@pytest.mark.parametrize("amount", [1e16, -1e300, "nan", float("inf")])
+def test_an_amount_that_no_one_measured_stays_unknown(amount: wire.Value) -> None:
+    assert step(Sent("s", {"stepwell.credits": amount})).credits is None

@@ -10,7 +10,9 @@ import orjson
 from stepwell_receiver.wire import Attributes, Value
 
 _EMPTY_JSON: Final = frozenset(("", "null", "[]", "{}", '""'))
-_MAX_INT: Final = 2**63 - 1
+_MAX_COUNT: Final = 10**12
+_MAX_AMOUNT: Final = 1e15
+"""Beyond these a count or an amount is no measurement; and sums over any number of steps stay in range."""
 
 
 def first(attributes: Attributes, keys: tuple[str, ...]) -> Value:
@@ -36,13 +38,13 @@ def as_text(value: Value) -> str | None:
 def as_count(value: Value) -> int | None:
     """A non-negative integer from an integer, a float or their text."""
     number = as_number(value)
-    if number is None or number < 0 or number > _MAX_INT:
+    if number is None or number < 0 or number > _MAX_COUNT:
         return None
     return int(number)
 
 
 def as_number(value: Value) -> float | None:
-    """A finite number from an integer, a float or their text."""
+    """A number within ±10¹⁵ from an integer, a float or their text."""
     if isinstance(value, str):
         try:
             value = float(value)
@@ -50,7 +52,7 @@ def as_number(value: Value) -> float | None:
             return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
-    return value
+    return value if abs(value) <= _MAX_AMOUNT else None
 
 
 def as_json(value: Value) -> str:
