@@ -22,13 +22,13 @@ from stepwell_receiver.errors import (
 )
 
 _SLICE_BYTES: Final = 64 * 1024
-_ZSTD_SLICE_BYTES: Final = 1024
-"""zstd has no bound on the output of one call; four bytes unfold to 128 KiB at most, so this makes 32 MiB."""
+_ZSTD_SLICE_BYTES: Final = 256
+"""zstd has no bound on the output of one call; four bytes unfold to 128 KiB at most, so this makes 8 MiB."""
 _MAX_ZSTD_WINDOW_BYTES: Final = 128 * 1024 * 1024
 """The reference tool's own bound. A frame's header reserves it, but only what is written occupies memory."""
 _MAX_PARTS: Final = 1_000
 """Gzip members or zstd frames of one body: many tiny ones cost far more time than bytes."""
-_GZIP_MAGIC: Final = b"\x1f\x8b"
+GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP, _ZLIB, _RAW_DEFLATE = zlib.MAX_WBITS | 16, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 Chunks: TypeAlias = Iterator[bytes]
@@ -148,7 +148,7 @@ def _gunzip(body: bytes) -> Chunks:
     for _ in range(_MAX_PARTS):
         if start == len(body):
             return
-        if not body.startswith(_GZIP_MAGIC, start):
+        if not body.startswith(GZIP_MAGIC, start):
             if start and not body[start:].strip(b"\0"):
                 return  # zeros pad the last member, as some writers do
             raise zlib.error("no gzip member where one should start")
@@ -158,10 +158,14 @@ def _gunzip(body: bytes) -> Chunks:
 
 def _undeflate(body: bytes) -> Chunks:
     """HTTP's ``deflate`` is the zlib format (RFC 9110, 8.4.1.2), but some senders leave its header out."""
-    has_header = len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2]) % 31 == 0
-    end = yield from _inflate(body, _ZLIB if has_header else _RAW_DEFLATE, 0)
+    end = yield from _inflate(body, _ZLIB if has_zlib_header(body) else _RAW_DEFLATE, 0)
     if end < len(body):
         raise zlib.error("bytes follow the end of the stream")
+
+
+def has_zlib_header(body: bytes) -> bool:
+    """Whether the first two bytes are a zlib header (RFC 1950, 2.2)."""
+    return len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2]) % 31 == 0
 
 
 def _inflate(body: bytes, window_bits: int, start: int) -> Generator[bytes, None, int]:

@@ -1,7 +1,8 @@
 """OTLP/gRPC: the Export calls of all three services, on raw bytes, through the same `Ingest` as HTTP.
 
-gRPC's core undoes the compression and holds both the compressed and the decompressed size to the limit
-(from grpcio 1.85 on; older ones decompress without a bound), answering RESOURCE_EXHAUSTED itself.
+gRPC's own decompression is switched off: up to grpcio 1.84 it has no bound at all, and later ones have one for each
+message only, so that many at once fill the memory. Compressed messages then arrive as they are on the wire, and take
+the same bounded way as HTTP's.
 """
 
 import logging
@@ -12,6 +13,7 @@ import grpc
 import grpc.aio
 
 from stepwell_receiver import status
+from stepwell_receiver.bodies import GZIP_MAGIC, has_zlib_header
 from stepwell_receiver.errors import UNEXPECTED, PortTakenError, meaning_of
 from stepwell_receiver.ingest import Body, Ingest, observed
 from stepwell_receiver.listening import address_of, claim
@@ -29,6 +31,7 @@ def make_server(ingest: Ingest) -> grpc.aio.Server:
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", ingest.max_body_bytes),
+            ("grpc.per_message_decompression", 0),
             # Two receivers on one port would share its calls at random; the second shall fail instead.
             ("grpc.so_reuseport", 0),
         ]
@@ -49,12 +52,25 @@ def _handler(ingest: Ingest, signal: Signal) -> _Handler:
             with observed(signal, "grpc"):
                 headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
                 workspace_id = await ingest.workspace_of(headers)
-                response = await ingest.take(signal, workspace_id, Body(request))
+                with ingest.read_budget.reader() as charge:
+                    charge(len(request))
+                    response = await ingest.take(signal, workspace_id, Body(request, encoding=_encoding_of(request)))
         except Exception as error:
             await _abort(context, error)
         return response.SerializeToString()
 
     return export
+
+
+def _encoding_of(message: bytes) -> str:
+    """How a message is compressed: core keeps the header that says so to itself, but the first bytes tell.
+
+    A gzip stream starts with what is no protobuf, a zlib stream (gRPC's ``deflate``) with a field number that no export
+    request has.
+    """
+    if message.startswith(GZIP_MAGIC):
+        return "gzip"
+    return "deflate" if has_zlib_header(message) else "identity"
 
 
 async def _abort(context: _Context, error: Exception) -> NoReturn:

@@ -4,7 +4,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from google.rpc import code_pb2
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -39,7 +41,7 @@ def make_app(ingest: Ingest) -> Starlette:
         Route("/healthz", _healthz, methods=["GET"]),
         Route("/metrics", _metrics, methods=["GET"]),
     ]
-    return Starlette(routes=routes, exception_handlers={404: _not_found})
+    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _wrong_method})
 
 
 def _endpoint(ingest: Ingest, signal: Signal) -> _Endpoint:
@@ -95,4 +97,11 @@ async def _metrics(_: Request) -> Response:
 async def _not_found(request: Request, _: Exception) -> Response:
     """A wrong path is the commonest mistake in an exporter's configuration, so the answer names the right ones."""
     paths = ", ".join(signal.path for signal in SIGNALS)
-    return JSONResponse({"code": 5, "message": f"Nothing is at {request.url.path}; OTLP goes to {paths}"}, 404)
+    message = f"Nothing is at {request.url.path}; OTLP goes to {paths}"
+    return JSONResponse({"code": code_pb2.NOT_FOUND, "message": message}, 404)
+
+
+async def _wrong_method(request: Request, error: Exception) -> Response:
+    headers = error.headers if isinstance(error, HTTPException) else None
+    message = f"{request.url.path} does not take {request.method}"
+    return JSONResponse({"code": code_pb2.UNIMPLEMENTED, "message": message}, 405, headers)

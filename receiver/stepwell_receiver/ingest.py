@@ -18,7 +18,7 @@ from google.rpc import code_pb2
 
 from stepwell_receiver import json, protobuf, status
 from stepwell_receiver.bodies import MediaType, ReadBudget, decompress
-from stepwell_receiver.errors import UnauthenticatedError, meaning_of
+from stepwell_receiver.errors import ReceiverError, UnauthenticatedError, meaning_of
 from stepwell_receiver.mapping import map_request
 from stepwell_receiver.signals import TRACES, Signal
 from stepwell_receiver.validation import Reason, reject_invalid, rejection_message
@@ -137,7 +137,7 @@ class Ingest:
         """Runs `work`, in a thread where it would hold up the event loop."""
         if len(body.content) <= _INLINE_BYTES and body.encoding == "identity":
             return work()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _without_frames, work)
 
 
 @contextmanager
@@ -154,6 +154,15 @@ def observed(signal: Signal, transport: str) -> Iterator[None]:
     finally:
         metrics.REQUESTS.labels(signal.name, transport, code).inc()
         metrics.REQUEST_SECONDS.labels(signal.name, transport).observe(time.perf_counter() - started_s)
+
+
+def _without_frames(work: Callable[[], _Result]) -> _Result:
+    """Runs `work`; an error of it leaves its traceback behind, whose frames would keep the whole body in memory."""
+    try:
+        return work()
+    except ReceiverError as error:
+        error.__cause__ = error.__context__ = None
+        raise error.with_traceback(None) from None
 
 
 def _read_batch(body: Body, settings: Settings) -> _Batch:

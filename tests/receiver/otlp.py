@@ -76,6 +76,15 @@ def trace_request(*spans: Span, resource: Mapping[str, object] | None = None) ->
     return request
 
 
+def field(number: int, content: bytes) -> bytes:
+    """One length-delimited field, as bytes on the wire."""
+    size, length = len(content), b""
+    while size > 0x7F:
+        length += bytes([size & 0x7F | 0x80])
+        size >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+
 def logs_request(records: int = 2) -> ExportLogsServiceRequest:
     """A request of log records as an SDK sends them."""
     request = ExportLogsServiceRequest()
@@ -155,8 +164,9 @@ class Client:
         self._channel.close()
 
 
-def rpc_status(error: grpc.Call) -> Status:
+def rpc_status(error: grpc.RpcError) -> Status:
     """The Status in a failed call's trailer."""
+    assert isinstance(error, grpc.Call)
     [details] = [value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"]
     assert isinstance(details, bytes)
     return Status.FromString(details)

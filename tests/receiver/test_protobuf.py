@@ -3,7 +3,7 @@
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from tests.receiver.otlp import START_NS, key_values, logs_request, make_span, metrics_request, trace_request
+from tests.receiver.otlp import START_NS, field, key_values, logs_request, make_span, metrics_request, trace_request
 
 from stepwell_receiver import envelope, protobuf, wire
 from stepwell_receiver.errors import BodyTooLargeError, MalformedBodyError, WrongSignalError
@@ -12,15 +12,6 @@ from stepwell_receiver.validation import TOO_DEEP
 
 TRACE_ID = bytes.fromhex("5b8efff798038103d269b633813fc60c")
 SPAN_ID = bytes.fromhex("eee19b7ec3c1b174")
-
-
-def field(number: int, content: bytes) -> bytes:
-    """One length-delimited field, as bytes on the wire."""
-    size, length = len(content), b""
-    while size > 0x7F:
-        length += bytes([size & 0x7F | 0x80])
-        size >>= 7
-    return bytes([number << 3 | 2]) + length + bytes([size]) + content
 
 
 def enveloped(*spans: bytes) -> bytes:
