@@ -54,7 +54,7 @@ def running_database_url(settings: Settings) -> str:
         try:
             lock.acquire()
         except DataFolderInUseError as error:
-            url = _read_runtime(data_dir, error.pid)
+            url = runtime_url(data_dir, error.pid)
             if url:
                 return url
         finally:
@@ -82,7 +82,7 @@ def reachable_database(settings: Settings) -> Iterator[str]:
         try:
             server.start()
         except DataFolderInUseError as error:
-            url = _read_runtime(data_dir, error.pid)
+            url = runtime_url(data_dir, error.pid)
             if url:
                 yield url
                 return
@@ -97,7 +97,7 @@ def reachable_database(settings: Settings) -> Iterator[str]:
         server.stop()
 
 
-def _read_runtime(data_dir: Path, holder_pid: int | None) -> str | None:
+def runtime_url(data_dir: Path, holder_pid: int | None) -> str | None:
     """The URL the lock's holder wrote; ``None`` when it has not yet, or the file is an older process's."""
     try:
         content = json.loads((data_dir / RUNTIME_NAME).read_text())

@@ -14,6 +14,7 @@ from tests.lifecycle.running import FREE_PORTS, Running, finished, running
 
 from stepwell_api.cli import COMMANDS
 from stepwell_migrations import runner
+from stepwell_storage.embedded import FolderLock
 
 pytestmark = needs_process_table
 
@@ -57,6 +58,16 @@ def test_commands_work_beside_a_running_up(tmp_path: Path, data_dir: Path) -> No
         assert output_of(tmp_path, "migrate", "--data-dir", data_dir)
         assert up.process.poll() is None
         assert (data_dir / "runtime.json").stat().st_mode & 0o077 == 0
+
+
+def test_up_waits_for_a_command_that_uses_its_folder(tmp_path: Path, data_dir: Path) -> None:
+    command = FolderLock(data_dir)
+    command.acquire()
+    with running(tmp_path, "up", "--data-dir", data_dir, *FREE_PORTS) as up:
+        until(lambda: "in use by a command, waiting" in up.stderr, "a word about the wait")
+        assert up.process.poll() is None
+        command.release()
+        up.ready()
 
 
 def test_runtime_file_of_a_killed_up_is_ignored(tmp_path: Path, data_dir: Path) -> None:

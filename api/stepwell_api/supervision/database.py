@@ -1,7 +1,9 @@
 """The embedded PostgreSQL as a part."""
 
 import asyncio
+import logging
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +11,9 @@ from typing import TypeVar
 
 from stepwell_api import data_folder
 from stepwell_api.supervision.part import ending
-from stepwell_storage.embedded import EmbeddedPostgres
+from stepwell_storage.embedded import DataFolderInUseError, EmbeddedPostgres
+
+log = logging.getLogger("stepwell.supervisor")
 
 _Value = TypeVar("_Value")
 
@@ -33,10 +37,27 @@ class Database:
         return self._server.url
 
     async def start(self) -> None:
-        """Start it and tell other commands where it is."""
-        self._starting = asyncio.ensure_future(self._call(self._server.start))
-        # Shielded: a thread cannot be cancelled, and `stop` has to know when it is done.
-        await asyncio.shield(self._starting)
+        """Start it and tell other commands where it is; waits for a short command that uses the folder just now.
+
+        Raises:
+            DataFolderInUseError: another ``stepwell up`` runs on the folder, or a command does not end.
+        """
+        deadline_s = time.monotonic() + data_folder.WAIT_S
+        is_waiting = False
+        while True:
+            self._starting = asyncio.ensure_future(self._call(self._server.start))
+            try:
+                # Shielded: a thread cannot be cancelled, and `stop` has to know when it is done.
+                await asyncio.shield(self._starting)
+                break
+            except DataFolderInUseError as error:
+                # Only a ``stepwell up`` tells its database; short commands do not.
+                if data_folder.runtime_url(self._server.data_dir, error.pid) or time.monotonic() > deadline_s:
+                    raise
+                if not is_waiting:
+                    log.info("the data folder is in use by a command, waiting", extra={"holder": error.pid})
+                is_waiting = True
+            await asyncio.sleep(data_folder.POLL_S)
         data_folder.write_runtime(self._server.data_dir, os.getpid(), self._server.url)
 
     async def ended(self) -> str:
