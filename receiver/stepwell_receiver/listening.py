@@ -27,7 +27,9 @@ def claim(host: str, port: int, setting: str) -> socket.socket:
     Raises:
         PortTakenError: the port or the address cannot be had.
     """
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    # Of a name with both, the older protocol: it is the one that all clients on this machine speak.
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":

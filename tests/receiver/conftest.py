@@ -5,9 +5,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from psycopg import sql
 from psycopg.rows import dict_row
-from tests.receiver.otlp import Client
+from tests.receiver.otlp import PROTOBUF, Client
 from tests.receiver.running import Running, receiver
 
 from stepwell_storage.embedded import EmbeddedPostgres
@@ -16,6 +17,7 @@ from stepwell_storage.settings import Settings
 DATABASE = "receiver_tests"
 
 Stored = Callable[[bytes], list[dict[str, Any]]]
+Send = Callable[[ExportTraceServiceRequest], bytes]
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +57,15 @@ def stored(shared_settings: Settings) -> Iterator[Stored]:
             return connection.execute(query, (trace_id,)).fetchall()
 
         yield read
+
+
+@pytest.fixture(params=["http", "grpc"])
+def send(request: pytest.FixtureRequest, client: Client) -> Send:
+    """Sends traces that are taken, over either transport; gives the encoded response."""
+
+    def by_http(body: ExportTraceServiceRequest) -> bytes:
+        response = client.post(body)
+        assert (response.status_code, response.headers["content-type"]) == (200, PROTOBUF)
+        return response.content
+
+    return by_http if request.param == "http" else client.export
