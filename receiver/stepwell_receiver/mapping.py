@@ -7,21 +7,10 @@ in its neighbours `naming` and `outcome`. Attributes of ours (``stepwell.*``) wi
 from dataclasses import dataclass
 from typing import Final
 
-from stepwell.semconv import (
-    CHECKPOINT_EVENT,
-    CHECKPOINT_ID,
-    CHECKPOINT_STATE,
-    CREDITS,
-    MEMORY_MB,
-    RUNTIME_MODE,
-    SPAN_STATE,
-    SPAN_STATE_STARTED,
-    STEP_TYPE,
-    TRIGGER_SOURCE,
-    TRIGGER_TYPE,
-)
+from stepwell.semconv import CHECKPOINT_EVENT, CHECKPOINT_ID, CHECKPOINT_STATE, SPAN_STATE, SPAN_STATE_STARTED
 from stepwell_receiver import naming, outcome, payload, values
-from stepwell_receiver.dialects import DIALECTS, Dialect, Kind, detect
+from stepwell_receiver.dialects import Kind, detect
+from stepwell_receiver.fields import Fields
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, TraceRequest, Value
 from stepwell_storage.model import Checkpoint, Role, Step, StepType
 
@@ -30,26 +19,6 @@ _FLAG_IS_REMOTE: Final = 0x200
 _STEP_TYPES: Final = {step_type.value: step_type for step_type in StepType}
 _TRIGGER_TYPES: Final = frozenset(("manual", "scheduled", "webhook", "api"))
 _ENVIRONMENT_KEYS: Final = ("deployment.environment.name", "deployment.environment")
-
-
-def _places_of(dialect: Dialect) -> dict[str, list[tuple[str, int]]]:
-    """Attribute key → the fields that it may carry, each with its rank: the dialect's own keys come first.
-
-    Of the other dialects' keys those count that mean nothing else, which is all with a namespace.
-    """
-    ranked: dict[str, dict[str, None]] = {name: {} for source in DIALECTS for name in source.fields}
-    for source in (dialect, *DIALECTS):
-        for name, keys in source.fields.items():
-            if source is dialect or name != "own_name":
-                ranked[name].update(dict.fromkeys(key for key in keys if source is dialect or "." in key))
-    places: dict[str, list[tuple[str, int]]] = {}
-    for name, keys_in_order in ranked.items():
-        for rank, key in enumerate(keys_in_order):
-            places.setdefault(key, []).append((name, rank))
-    return places
-
-
-_PLACES: Final = {dialect.name: _places_of(dialect) for dialect in DIALECTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +73,9 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
     times = _times(span, flags, is_live=live is not None)
     span_id, parent_id = live or (span.span_id, span.parent_span_id)
     told = {**span.attributes, **dialect.derive(span)} if dialect.derive else span.attributes
-    fields = _Fields(told, _PLACES[dialect.name])
+    fields = Fields(told, dialect)
     result = outcome.of_span(span, is_live=live is not None)
-    given, returned, consumed = payload.of_span(span, dialect)
+    given, returned, consumed = payload.of_span(span, dialect, fields)
     model = fields.text("model") if kind.role in naming.MODEL_ROLES else None
     names = naming.names_of(span, kind, _stated_names(fields, kind), fields.texts("model"))
     prompt_tokens, completion_tokens = fields.count("prompt_tokens"), fields.count("completion_tokens")
@@ -121,7 +90,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         duration_ms=times.duration_ms,
         name=span.name,
         step_name=names.step_name,
-        step_type=_step_type(span, kind),
+        step_type=_STEP_TYPES.get(fields.text("step_type") or "") or naming.step_type_of(span, kind),
         role=kind.role,
         operation=kind.operation,
         status=result.status,
@@ -141,17 +110,17 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         cache_write_tokens=fields.count("cache_write_tokens"),
         reasoning_tokens=fields.count("reasoning_tokens"),
         cost_usd=fields.number("cost_usd"),
-        credits=values.as_number(span.attributes.get(CREDITS)),
-        memory_mb=values.as_number(span.attributes.get(MEMORY_MB)),
+        credits=fields.number("credits"),
+        memory_mb=fields.number("memory_mb"),
         session_id=fields.text("session_id"),
         conversation_id=fields.text("conversation_id"),
         user_id=fields.text("user_id"),
-        trigger_type=_trigger_type(span.attributes),
-        trigger_source_json=_optional_json(span.attributes.get(TRIGGER_SOURCE)),
-        runtime_mode=values.as_text(span.attributes.get(RUNTIME_MODE)),
+        trigger_type=_trigger_type(fields),
+        trigger_source_json=fields.json("trigger_source"),
+        runtime_mode=fields.text("runtime_mode"),
         service_name=source.service_name,
         service_version=source.service_version,
-        environment=values.as_text(values.first(span.attributes, _ENVIRONMENT_KEYS)) or source.environment,
+        environment=fields.text("environment") or source.environment,
         framework=source.framework,
         scope_name=source.scope.name or None,
         has_input=given is not None,
@@ -162,14 +131,14 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         input_json=given,
         output_json=returned,
         error_json=result.error_json,
-        attributes_json=values.as_json({k: v for k, v in span.attributes.items() if k not in consumed}),
+        attributes_json=_attributes_json(span.attributes, consumed),
         resource_json=source.resource_json,
         events_json=_events_json(span.events),
         links_json=_links_json(span),
     )
 
 
-def _stated_names(fields: "_Fields", kind: Kind) -> naming.Stated:
+def _stated_names(fields: Fields, kind: Kind) -> naming.Stated:
     own = fields.text("own_name")
     agent = fields.text("agent_name")
     if kind.role is Role.WORKFLOW:
@@ -177,44 +146,6 @@ def _stated_names(fields: "_Fields", kind: Kind) -> naming.Stated:
     elif kind.role is Role.AGENT:
         agent = own or agent
     return naming.Stated(agent=agent, tool=fields.text("tool_name") or own)
-
-
-class _Fields:
-    """A span's attributes by field, found in one pass by a dialect's table."""
-
-    __slots__ = ("_found",)
-
-    def __init__(self, attributes: Attributes, places: dict[str, list[tuple[str, int]]]) -> None:
-        self._found: dict[str, list[tuple[int, Value]]] = {}
-        for key, value in attributes.items():
-            known = places.get(key)
-            if known is not None and value is not None and value != "":
-                for name, rank in known:
-                    self._found.setdefault(name, []).append((rank, value))
-
-    def raw(self, name: str) -> Value:
-        found = self._found.get(name)
-        if found is None:
-            return None
-        return found[0][1] if len(found) == 1 else min(found, key=_rank)[1]
-
-    def text(self, name: str) -> str | None:
-        return values.as_text(self.raw(name))
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """All the different values of the field."""
-        texts = (values.as_text(value) for _, value in self._found.get(name, ()))
-        return tuple(dict.fromkeys(text for text in texts if text))
-
-    def count(self, name: str) -> int | None:
-        return values.as_count(self.raw(name))
-
-    def number(self, name: str) -> float | None:
-        return values.as_number(self.raw(name))
-
-
-def _rank(found: tuple[int, Value]) -> int:
-    return found[0]
 
 
 def _bounded(attributes: Attributes, max_bytes: int, flags: list[str]) -> Attributes:
@@ -227,10 +158,11 @@ def _bounded(attributes: Attributes, max_bytes: int, flags: list[str]) -> Attrib
 
 
 def _is_longer(value: Value, max_bytes: int) -> bool:
-    if isinstance(value, list | dict):
-        value = values.as_json(value)
     if isinstance(value, str):
+        # A character takes four bytes at the most, so that short text, which is nearly all, is not encoded.
         return len(value) * 4 > max_bytes and len(value.encode()) > max_bytes
+    if isinstance(value, list | dict):
+        return len(values.as_json(value)) > max_bytes
     return isinstance(value, bytes) and len(value) > max_bytes
 
 
@@ -280,10 +212,6 @@ def _micro(time_ns: int) -> int:
     return time_ns - time_ns % 1000
 
 
-def _optional_json(value: Value) -> str | None:
-    return None if value is None else values.parsed_json(value)
-
-
 def _finish_reason(value: Value) -> str | None:
     """The first finish reason, also where a list comes as JSON text."""
     if isinstance(value, str):
@@ -292,13 +220,12 @@ def _finish_reason(value: Value) -> str | None:
     return values.as_text(value)
 
 
-def _step_type(span: Span, kind: Kind) -> StepType:
-    said = span.attributes.get(STEP_TYPE)
-    return _STEP_TYPES.get(str(said)) or naming.step_type_of(span, kind)
+def _attributes_json(attributes: Attributes, consumed: set[str]) -> str:
+    return values.as_json({k: v for k, v in attributes.items() if k not in consumed} if consumed else attributes)
 
 
-def _trigger_type(attributes: Attributes) -> str | None:
-    said = (values.as_text(attributes.get(TRIGGER_TYPE)) or "").lower()
+def _trigger_type(fields: Fields) -> str | None:
+    said = (fields.text("trigger_type") or "").lower()
     return said if said in _TRIGGER_TYPES else None
 
 
@@ -307,7 +234,7 @@ def _checkpoints(events: list[Event]) -> tuple[Checkpoint, ...]:
         Checkpoint(
             id=values.as_text(event.attributes.get(CHECKPOINT_ID)) or str(event.time_ns),
             time_ns=_micro(event.time_ns),
-            state_json=_optional_json(event.attributes.get(CHECKPOINT_STATE)),
+            state_json=values.parsed_json(event.attributes.get(CHECKPOINT_STATE)),
         )
         for event in events
         if event.name == CHECKPOINT_EVENT

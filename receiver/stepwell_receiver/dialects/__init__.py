@@ -40,10 +40,15 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     generic.DIALECT,
 )
 
+_ASKED: Final = tuple((d, bool(d.markers or d.scopes), d.markers, d.scopes) for d in DIALECTS)
+
 
 def detect(span: Span, scope: Scope) -> tuple[Dialect, Kind]:
     """The span's dialect and kind; the generic one takes what no other knows."""
-    for dialect in DIALECTS:
+    attributes = span.attributes
+    for dialect, narrow, markers, scopes in _ASKED:
+        if narrow and scope.name not in scopes and not any(marker in attributes for marker in markers):
+            continue
         kind = dialect.kind(span, scope)
         if kind is not None:
             return dialect, kind

@@ -37,6 +37,7 @@ def kind(span: Span, scope: Scope) -> Kind | None:
 DIALECT: Final = Dialect(
     name="adk",
     kind=kind,
+    scopes=("gcp.vertex.agent",),
     fields=FIELDS,
     input_keys=("gcp.vertex.agent.llm_request", "gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.data"),
     output_keys=("gcp.vertex.agent.llm_response", "gcp.vertex.agent.tool_response"),

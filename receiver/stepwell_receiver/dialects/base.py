@@ -31,11 +31,15 @@ class Dialect:
     `kind` gives ``None`` where the dialect cannot tell; the next one is asked.
     Payload is looked for under `input_keys` and `output_keys`, then as messages that are flattened into one attribute
     each below `input_prefix` and `output_prefix`, then in OpenTelemetry's message events.
+    `markers` and `scopes` spare asking: where they are given, the dialect knows no span that has none of these
+    attribute keys and is of none of these scopes.
     `derive` gives further attributes that are hidden in the span's name or in JSON text, for `fields` to look up.
     """
 
     name: str
     kind: Callable[[Span, Scope], Kind | None]
+    markers: Keys = ()
+    scopes: Keys = ()
     fields: Mapping[str, Keys] = field(default_factory=dict)
     input_keys: Keys = ()
     output_keys: Keys = ()

@@ -53,6 +53,8 @@ INPUT_KEYS: Final[Keys] = (
     "pydantic_ai.all_messages",
     "all_messages_events",
 )
+INPUT_PREFIX: Final = "gen_ai.prompt."
+OUTPUT_PREFIX: Final = "gen_ai.completion."
 OUTPUT_KEYS: Final[Keys] = (
     "final_result",
     "gen_ai.tool.call.result",
@@ -114,6 +116,6 @@ DIALECT: Final = Dialect(
     fields=FIELDS,
     input_keys=INPUT_KEYS,
     output_keys=OUTPUT_KEYS,
-    input_prefix="gen_ai.prompt.",
-    output_prefix="gen_ai.completion.",
+    input_prefix=INPUT_PREFIX,
+    output_prefix=OUTPUT_PREFIX,
 )

@@ -73,6 +73,7 @@ FIELDS: Final[Mapping[str, Keys]] = {
 DIALECT: Final = Dialect(
     name="langfuse",
     kind=kind,
+    markers=("langfuse.observation.type",),
     fields=FIELDS,
     input_keys=("langfuse.observation.input",),
     output_keys=("langfuse.observation.output",),

@@ -56,6 +56,7 @@ def kind(span: Span, scope: Scope) -> Kind | None:
 DIALECT: Final = Dialect(
     name="langsmith",
     kind=kind,
+    markers=("langsmith.span.kind",),
     fields=FIELDS,
     input_keys=("gen_ai.prompt", "inputs"),
     output_keys=("gen_ai.completion", "outputs"),

@@ -35,6 +35,7 @@ def agent(span: Span) -> Attributes:
 DIALECT: Final = Dialect(
     name="llamaindex",
     kind=kind,
+    markers=("openinference.span.kind",),
     fields={**openinference.FIELDS, "agent_name": ("agent.name", "llama_index.current_agent_name")},
     input_keys=openinference.DIALECT.input_keys,
     output_keys=openinference.DIALECT.output_keys,

@@ -61,6 +61,7 @@ def kind(span: Span, scope: Scope) -> Kind | None:
 DIALECT: Final = Dialect(
     name="logfire",
     kind=kind,
+    markers=("logfire.msg_template",),
     fields=FIELDS,
     input_keys=("input", "request_data", "raw_input"),
     output_keys=("output", "response_data", "response"),

@@ -47,6 +47,7 @@ def kind(span: Span, scope: Scope) -> Kind | None:
 DIALECT: Final = Dialect(
     name="mastra",
     kind=kind,
+    markers=("mastra.span.type", "mastra.span_type"),
     fields=FIELDS,
     input_keys=("mastra.span.input", "input"),
     output_keys=("mastra.span.output", "output"),

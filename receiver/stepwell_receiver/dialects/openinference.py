@@ -59,6 +59,7 @@ def kind(span: Span, scope: Scope) -> Kind | None:
 DIALECT: Final = Dialect(
     name="openinference",
     kind=kind,
+    markers=("openinference.span.kind",),
     fields=FIELDS,
     input_keys=("input.value", "tool.parameters"),
     output_keys=("output.value",),

@@ -44,6 +44,7 @@ def kind(span: Span, scope: Scope) -> Kind | None:
 DIALECT: Final = Dialect(
     name="traceloop",
     kind=kind,
+    markers=("traceloop.span.kind", "llm.request.type"),
     fields=FIELDS,
     input_keys=("traceloop.entity.input",),
     output_keys=("traceloop.entity.output",),

@@ -53,6 +53,8 @@ def kind(span: Span, scope: Scope) -> Kind | None:
 DIALECT: Final = Dialect(
     name="vercel",
     kind=kind,
+    markers=("ai.operationId",),
+    scopes=("ai",),
     fields=FIELDS,
     input_keys=("ai.toolCall.args", "ai.toolCall.input", "ai.prompt.messages", "ai.prompt", "ai.value", "ai.values"),
     output_keys=(
