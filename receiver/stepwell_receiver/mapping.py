@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stepwell.semconv import CHECKPOINT_EVENT, CHECKPOINT_ID, CHECKPOINT_STATE, SPAN_STATE, SPAN_STATE_STARTED
-from stepwell_receiver import naming, outcome, payload, values
+from stepwell_receiver import naming, outcome, payload, triggers, values
 from stepwell_receiver.dialects import Kind, detect
 from stepwell_receiver.fields import Fields
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, TraceRequest, Value
@@ -17,7 +17,6 @@ from stepwell_storage.model import Checkpoint, Role, Step, StepType
 _FLAG_HAS_REMOTE: Final = 0x100
 _FLAG_IS_REMOTE: Final = 0x200
 _STEP_TYPES: Final = {step_type.value: step_type for step_type in StepType}
-_TRIGGER_TYPES: Final = frozenset(("manual", "scheduled", "webhook", "api"))
 _ENVIRONMENT_KEYS: Final = ("deployment.environment.name", "deployment.environment")
 
 
@@ -26,6 +25,7 @@ class _Source:
     """What all spans of one resource and scope share."""
 
     scope: Scope
+    resource: Attributes
     service_name: str | None
     service_version: str | None
     environment: str | None
@@ -57,6 +57,7 @@ def map_request(request: TraceRequest, *, max_attribute_bytes: int) -> list[Step
 def _source(resource: Attributes, scope: Scope) -> _Source:
     return _Source(
         scope=scope,
+        resource=resource,
         service_name=values.as_text(resource.get("service.name")),
         service_version=values.as_text(resource.get("service.version")),
         environment=values.as_text(values.first(resource, _ENVIRONMENT_KEYS)),
@@ -80,6 +81,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
     names = naming.names_of(span, kind, _stated_names(fields, kind), fields.texts("model"))
     prompt_tokens, completion_tokens = fields.count("prompt_tokens"), fields.count("completion_tokens")
     finish_reason = _finish_reason(fields.raw("finish_reason"))
+    trigger_type, trigger_source = triggers.of_span(span, fields, source.resource)
     return Step(
         trace_id=span.trace_id,
         span_id=span_id,
@@ -115,8 +117,8 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         session_id=fields.text("session_id"),
         conversation_id=fields.text("conversation_id"),
         user_id=fields.text("user_id"),
-        trigger_type=_trigger_type(fields),
-        trigger_source_json=fields.json("trigger_source"),
+        trigger_type=trigger_type,
+        trigger_source_json=trigger_source,
         runtime_mode=fields.text("runtime_mode"),
         service_name=source.service_name,
         service_version=source.service_version,
@@ -222,11 +224,6 @@ def _finish_reason(value: Value) -> str | None:
 
 def _attributes_json(attributes: Attributes, consumed: set[str]) -> str:
     return values.as_json({k: v for k, v in attributes.items() if k not in consumed} if consumed else attributes)
-
-
-def _trigger_type(fields: Fields) -> str | None:
-    said = (fields.text("trigger_type") or "").lower()
-    return said if said in _TRIGGER_TYPES else None
 
 
 def _checkpoints(events: list[Event]) -> tuple[Checkpoint, ...]:

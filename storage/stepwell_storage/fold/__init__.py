@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from stepwell_storage.fold import calls, ending, names, path, runs, timing, tree
 from stepwell_storage.fold.attempts import attempts_of
 from stepwell_storage.fold.totals import first_known, framework_of, models_of, payload_spans, totals_of
-from stepwell_storage.model import Checkpoint, Execution, Placement, Status, Step, StepType
+from stepwell_storage.model import Checkpoint, Execution, Placement, Role, Status, Step, StepType
 
 __all__ = ["fold_trace"]
 
@@ -33,6 +33,7 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execu
     totals = totals_of([whole.steps[i] for i in run.members if i in counted.counted])
     ordered = [top, *members] if top else members
     input_span_id, output_span_id = payload_spans(top, members)
+    trigger = _trigger(whole, run)
     return Execution(
         execution_id=_execution_id(members[0].trace_id, top),
         trace_id=members[0].trace_id,
@@ -64,8 +65,8 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execu
         models=models_of([whole.steps[i] for i in run.members if i not in counted.duplicate_of]),
         session_id=first_known(ordered, "session_id") or first_known(ordered, "conversation_id"),
         user_id=first_known(ordered, "user_id"),
-        trigger_type=first_known(ordered, "trigger_type"),
-        trigger_source_json=first_known(ordered, "trigger_source_json"),
+        trigger_type=trigger.trigger_type if trigger else None,
+        trigger_source_json=trigger.trigger_source_json if trigger else None,
         environment=first_known(ordered, "environment"),
         runtime_mode=first_known(ordered, "runtime_mode"),
         version=first_known(ordered, "agent_version") or first_known(ordered, "service_version"),
@@ -80,6 +81,17 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execu
 
 def _execution_id(trace_id: bytes, top: Step | None) -> str:
     return f"{trace_id.hex()}-{top.span_id.hex()}" if top else trace_id.hex()
+
+
+def _trigger(whole: tree.Tree, run: runs.Run) -> Step | None:
+    """The step that tells what started the run: its top span or one above it, else an agent's step that states it."""
+    above = run.root
+    while above >= 0:
+        if whole.steps[above].trigger_type:
+            return whole.steps[above]
+        above = whole.parents[above]
+    inside = (whole.steps[i] for i in run.members)
+    return next((step for step in inside if step.trigger_type and step.role is not Role.OTHER), None)
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

@@ -10,8 +10,6 @@ TextField = Literal[
     "session_id",
     "conversation_id",
     "user_id",
-    "trigger_type",
-    "trigger_source_json",
     "environment",
     "runtime_mode",
     "agent_version",
