@@ -9,27 +9,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stepwell_api.context import Context
-from stepwell_api.listening import EmbeddedServer, listen, url_of
 from stepwell_api.observing import ObservingMiddleware
 from stepwell_api.problems import MEDIA_TYPE, answer_with_problems
 from stepwell_api.routes import agents, executions, operations
 from stepwell_api.routes.asking import PREFIX
 from stepwell_receiver.http import otlp_routes
 from stepwell_receiver.ingest import Ingest
+from stepwell_receiver.listening import HttpServer, claim, url_of
 from stepwell_storage.commit import Committer
 from stepwell_storage.database import make_engine, make_pool
 from stepwell_storage.keys import Authenticator
 from stepwell_storage.settings import Settings
-
-GRACE_S = 10
-"""How long requests may take to end after the stop."""
 
 DESCRIPTION = """Executions of AI agents: what ran, how long, at what cost, and why it failed.
 
@@ -77,30 +73,18 @@ async def serve(settings: Settings, *, started: Callable[[str], None], stop: asy
     """Serves until `stop` is set; calls `started` with the address once it answers.
 
     Raises:
-        CommandError: the port cannot be had.
+        PortTakenError: the port cannot be had.
     """
-    listener = listen(settings.host, settings.port)
-    app = create_app(settings)
-    # The lifespan is entered here and not by the server, which would turn its errors into an exit of the process.
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        http="httptools",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )
-    server = EmbeddedServer(config, started=lambda: started(url_of(settings.host, listener)))
-    with listener:
+    with claim(settings.host, settings.port, "--port") as listener:
+        app = create_app(settings)
+        server = HttpServer(app, listener)
         async with app.router.lifespan_context(app):
-            stopping = asyncio.create_task(_stop(server, stop))
+            await server.start()
             try:
-                await server.serve(sockets=[listener])
+                started(url_of(listener))
+                await stop.wait()
             finally:
-                stopping.cancel()
+                await server.stop()
 
 
 @asynccontextmanager
@@ -132,11 +116,6 @@ def _reading_engine(settings: Settings) -> AsyncEngine:
         connection.driver_connection.prepare_threshold = None
 
     return engine.execution_options(isolation_level="AUTOCOMMIT")
-
-
-async def _stop(server: uvicorn.Server, stop: asyncio.Event) -> None:
-    await stop.wait()
-    server.should_exit = True
 
 
 def _tell_media_type_of_errors(responses: dict[str, Any]) -> None:

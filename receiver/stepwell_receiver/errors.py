@@ -49,7 +49,7 @@ class OverloadedError(ReceiverError):
 
 
 class PortTakenError(ReceiverError):
-    """A port that the receiver should listen on cannot be had; the message names it and the mend."""
+    """A port or an address to listen on cannot be had; the message names it and the mend."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,19 +84,19 @@ async def _abort(context: _Context, error: Exception) -> NoReturn:
     )
 
 
-def listen(server: grpc.aio.Server, host: str, port: int, setting: str) -> str:
+def listen(server: grpc.aio.Server, host: str, port: int, option: str) -> str:
     """Gives `server` its port, 0 picks a free one; returns its address as ``host:port``.
 
     Raises:
         PortTakenError: the port or the address cannot be had.
     """
     # gRPC binds for itself and does not say why it cannot; a socket of ours does, and tells which address is meant.
-    with claim(host, port, setting) as probe:
+    with claim(host, port, option) as probe:
         address = address_of(probe)
     if port == 0:
         address = address.removesuffix(address.rpartition(":")[2]) + "0"
     try:
         bound = server.add_insecure_port(address)
     except RuntimeError as error:
-        raise PortTakenError(f"gRPC cannot listen on {address}: {error}; choose another with {setting}") from error
+        raise PortTakenError(f"gRPC cannot listen on {address}: {error}; choose another with {option}") from error
     return f"{address.rpartition(':')[0]}:{bound}"

@@ -1,6 +1,6 @@
 """Ports: claimed before anything starts, so that a port that is taken is told clearly; and uvicorn on such a port.
 
-The API listens in the same way, on its own port.
+The API listens in the same way, on its own port, and the commands try all ports before they start anything.
 """
 
 import asyncio
@@ -17,47 +17,68 @@ from stepwell_receiver.errors import PortTakenError
 
 GRACE_S: Final = 20
 """How long requests in flight may take to finish when a server stops."""
+BACKLOG: Final = 2048
+"""Connections that may wait to be accepted."""
 _KEEP_ALIVE_S: Final = 75
 """Longer than exporters pause between their batches, so that they need not connect anew."""
 
 
-def claim(host: str, port: int, setting: str) -> socket.socket:
-    """A listening socket; port 0 picks a free one. `setting` is the option that chooses another.
+def claim(host: str, port: int, option: str) -> socket.socket:
+    """A listening socket; port 0 picks a free one. `option` is the command's that chooses another.
 
     Raises:
         PortTakenError: the port or the address cannot be had.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    # Of a name with both, the older protocol: it is the one that all clients on this machine speak.
-    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    family, address = resolve(host, port)
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
             # A restart need not wait for old connections; a second listener is refused all the same (not on Windows).
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(1024)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise _refusal(error, host, port, setting) from error
+        raise _refusal(error, host, port, option) from error
     listener.setblocking(False)
     return listener
 
 
-def _refusal(error: OSError, host: str, port: int, setting: str) -> PortTakenError:
+def resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
+    """The family and the address to listen on; a name with addresses of both families means its IPv4 one.
+
+    Raises:
+        PortTakenError: the name has no address.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise PortTakenError(f"--host: {host!r} is no address of this machine ({error.strerror})") from error
+    # The older protocol is the one that all clients on this machine speak.
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, address
+
+
+def _refusal(error: OSError, host: str, port: int, option: str) -> PortTakenError:
+    other_port = f"choose another port with {option} (0 picks a free one)"
     if error.errno == errno.EADDRINUSE:
-        told = "is taken by another program; stop that"
-    elif error.errno == errno.EACCES:
-        told = "needs privileges that this user lacks; use a port above 1023"
-    else:
-        told = f"cannot be listened on ({error.strerror})"
-    return PortTakenError(f"Port {port} on {host} {told}, or choose another with {setting} (0 picks a free one)")
+        return PortTakenError(f"port {port} on {host} is taken by another program; stop it, or {other_port}")
+    if error.errno == errno.EACCES:
+        return PortTakenError(f"this user may not listen on port {port}; choose one above 1023 with {option}")
+    return PortTakenError(
+        f"cannot listen on {host} port {port}: {error.strerror}; choose another address with --host, or {other_port}"
+    )
 
 
 def address_of(listener: socket.socket) -> str:
     """``host:port``, with IPv6 hosts in brackets."""
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address as HTTP clients take it."""
+    return f"http://{address_of(listener)}"
 
 
 class HttpServer:
@@ -69,10 +90,14 @@ class HttpServer:
             uvicorn.Config(
                 app,
                 http="httptools",
+                ws="none",
+                # Entered by whoever starts this server, which would turn an error in it into an exit of the process.
                 lifespan="off",
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=GRACE_S,
             )

@@ -10,14 +10,14 @@ from grpc import aio
 from stepwell_receiver import grpc
 from stepwell_receiver.http import make_app
 from stepwell_receiver.ingest import Ingest
-from stepwell_receiver.listening import GRACE_S, HttpServer, address_of, claim
+from stepwell_receiver.listening import GRACE_S, HttpServer, claim, url_of
 from stepwell_storage.commit import Committer
 from stepwell_storage.database import make_pool
 from stepwell_storage.keys import Authenticator
 from stepwell_storage.settings import Settings
 
-HTTP_SETTING: Final = "--otlp-http-port"
-GRPC_SETTING: Final = "--otlp-grpc-port"
+HTTP_OPTION: Final = "--otlp-http-port"
+GRPC_OPTION: Final = "--otlp-grpc-port"
 
 
 async def serve(settings: Settings, *, started: Callable[[dict[str, str]], None], stop: asyncio.Event) -> None:
@@ -30,19 +30,19 @@ async def serve(settings: Settings, *, started: Callable[[dict[str, str]], None]
     """
     # What is entered last ends first: the servers before the commit that their requests wait for.
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(claim(settings.host, settings.otlp_http_port, HTTP_SETTING))
+        listener = stack.enter_context(claim(settings.host, settings.otlp_http_port, HTTP_OPTION))
         committer = Committer(settings)
         await committer.start()
         stack.push_async_callback(committer.stop)
         ingest = Ingest(settings, committer, await _make_authenticator(settings, stack))
 
         grpc_server = grpc.make_server(ingest)
-        grpc_address = grpc.listen(grpc_server, settings.host, settings.otlp_grpc_port, GRPC_SETTING)
+        grpc_address = grpc.listen(grpc_server, settings.host, settings.otlp_grpc_port, GRPC_OPTION)
         http_server = HttpServer(make_app(ingest), listener)
         stack.push_async_callback(_stop, grpc_server, http_server)
         await grpc_server.start()
         await http_server.start()
-        started({"otlp_http": f"http://{address_of(listener)}", "otlp_grpc": grpc_address})
+        started({"otlp_http": url_of(listener), "otlp_grpc": grpc_address})
         await stop.wait()
 
 

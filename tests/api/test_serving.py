@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from tests.api.rows import fold_waiting, make_run, store_runs
 
 from stepwell_api.app import serve
-from stepwell_api.failures import CommandError
+from stepwell_receiver.errors import PortTakenError
 from stepwell_storage.settings import Settings
 
 START_S = 30
@@ -61,12 +61,12 @@ async def test_idle_connections_do_not_delay_the_stop(settings: Settings) -> Non
 async def test_port_that_is_taken_is_told_with_the_mend(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(CommandError, match=f"port {port} .*taken.*--port"):
+        with pytest.raises(PortTakenError, match=f"port {port} .*taken.*--port"):
             await serve(dataclasses.replace(settings, port=port), started=_not_reached, stop=asyncio.Event())
 
 
 async def test_address_of_another_machine_is_told(settings: Settings) -> None:
-    with pytest.raises(CommandError, match=r"cannot listen on 192\.0\.2\.1"):
+    with pytest.raises(PortTakenError, match=r"cannot listen on 192\.0\.2\.1"):
         await serve(dataclasses.replace(settings, host="192.0.2.1"), started=_not_reached, stop=asyncio.Event())
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.lifecycle.process_table import alive, marked, needs_process_table, until
 from tests.lifecycle.running import FREE_PORTS, Running, finished, running
@@ -120,6 +121,32 @@ def test_part_on_a_taken_port_names_the_option(database_url: str, tmp_path: Path
         port = str(taken.getsockname()[1])
         line = refusal_of(tmp_path, "api", "--database-url", database_url, "--port", port)
     assert f"port {port} on 127.0.0.1 is taken" in line
+
+
+@pytest.mark.parametrize(
+    ("part", "option"), [("receiver", "--otlp-http-port"), ("receiver", "--otlp-grpc-port"), ("api", "--port")]
+)
+def test_port_taken_after_the_check_is_told_too(part: str, option: str, database_url: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with psycopg.connect(database_url) as connection:
+        # The part asks for the schema's version after it has tried its ports; this makes it wait.
+        connection.execute("LOCK TABLE analytics.schema_version")
+        with running(tmp_path, part, "--database-url", database_url, *FREE_PORTS, option, str(port)) as command:
+            until(lambda: waits_for_a_lock(database_url), "the part has tried its ports")
+            with socket.create_server(("127.0.0.1", port)):
+                connection.rollback()
+                assert command.wait() == 1
+    assert command.stderr.splitlines() == [
+        f"stepwell {part}: port {port} on 127.0.0.1 is taken by another program; "
+        f"stop it, or choose another port with {option} (0 picks a free one)"
+    ]
+
+
+def waits_for_a_lock(database_url: str) -> bool:
+    with psycopg.connect(database_url) as connection:
+        query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return connection.execute(query).fetchone() is not None
 
 
 def test_part_ends_with_the_supervisor_that_started_it(database_url: str, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 def test_taken_port_is_named_with_the_mend(shared_settings: Settings, field: str, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(PortTakenError, match=rf"Port {port} on 127.0.0.1 is taken .* {option}"):
+        with pytest.raises(PortTakenError, match=rf"port {port} on 127.0.0.1 is taken .* {option}"):
             start(_with_port(shared_settings, field, port))
 
 
