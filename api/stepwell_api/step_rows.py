@@ -76,9 +76,7 @@ def _key(step: Step) -> PayloadKey:
     return step.span_id, step.is_live
 
 
-def _item(
-    workspace_id: UUID, execution: Execution, placement: Placement, payload: Mapping[str, Any]
-) -> dict[str, Any]:
+def _item(workspace_id: UUID, execution: Execution, placement: Placement, payload: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **_identity(workspace_id, execution, placement),
         **_timing(placement),

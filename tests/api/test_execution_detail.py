@@ -20,7 +20,13 @@ def planner_run() -> list[Step]:
     flaky = {"name": "flaky", "has_input": True, "input_json": '{"n": 1}'}
     return [
         make_agent_step(
-            1, 0, 10, input_json='{"task": "go"}', has_input=True, output_json='"done"', attributes_json='{"a": [1]}',
+            1,
+            0,
+            10,
+            input_json='{"task": "go"}',
+            has_input=True,
+            output_json='"done"',
+            attributes_json='{"a": [1]}',
             checkpoints=(Checkpoint("c1", int(NOON.timestamp()) * 10**9, '{"at": 1}'),),
         ),
         make_step(2, 1, 0, 2, name="chat", prompt_tokens=10, cost_usd=0.25, model="gpt-4o", **model),

@@ -127,9 +127,7 @@ async def test_cursor_opens_no_other_workspace(
     assert (second["items"], second["total"]) == ([], 0)
 
 
-async def test_revoked_key_is_refused(
-    settings: Settings, database_url: str, tenants: tuple[Tenant, Tenant]
-) -> None:
+async def test_revoked_key_is_refused(settings: Settings, database_url: str, tenants: tuple[Tenant, Tenant]) -> None:
     red, _ = tenants
     connection = await connect(database_url)
     await revoke_key(connection, red.key_id)

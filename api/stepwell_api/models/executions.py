@@ -25,8 +25,10 @@ class ExecutionSummary(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: UUID
-    execution_id: str = Field(description="Unique within the workspace: `<trace id>-<root span id>`, or the trace id "
-                              "alone where the top span is missing")
+    execution_id: str = Field(
+        description="Unique within the workspace: `<trace id>-<root span id>`, or the trace id "
+        "alone where the top span is missing"
+    )
     trace_id: str = Field(description="32 hex digits")
     root_span_id: str | None = Field(description="16 hex digits; null where the top span is missing")
     parent_execution_id: str | None

@@ -48,9 +48,7 @@ async def list_executions(
     return json_response({"items": items, "next_cursor": write_cursor(question, more), **counted})
 
 
-@router.get(
-    "/executions/{execution_id}", response_model=Execution, responses=NOT_FOUND, operation_id="get_execution"
-)
+@router.get("/executions/{execution_id}", response_model=Execution, responses=NOT_FOUND, operation_id="get_execution")
 async def get_execution(
     execution_id: ExecutionId, _: Annotated[Parameters, Query()], workspace_id: Workspace, serving: Serving
 ) -> Response:
