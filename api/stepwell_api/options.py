@@ -112,6 +112,8 @@ SERVING_OPTIONS = (
     Option("otlp-grpc-port", "otlp_grpc_port", parse_port, "PORT", "OTLP over gRPC; 0 picks a free port"),
     Option("auth", "auth", parse_bool, "", "demand an API key with every request"),
     Option("stale-after", "stale_after_s", parse_duration_s, "TIME", "a run silent for this long becomes a timeout"),
+    Option("keep", "keep", parse_word(("agents", "all")), "WHAT", "agents drops other traces after a while; all keeps"),
+    Option("drop-after", "drop_after_s", parse_duration_s, "TIME", "how long other traces wait for an agent's span"),
     Option("max-request-bytes", "max_request_bytes", parse_count, "BYTES", "largest OTLP request, decompressed"),
     Option("max-attribute-bytes", "max_attribute_bytes", parse_count, "BYTES", "longer attribute values are cut"),
     Option("max-queued-bytes", "max_queued_bytes", parse_count, "BYTES", "requests waiting for their commit"),

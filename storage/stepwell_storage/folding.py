@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 
-from stepwell_storage import metrics, queries
+from stepwell_storage import idle, metrics, queries
 from stepwell_storage.executions import replace_executions
 from stepwell_storage.fold import fold_trace
 from stepwell_storage.traces import TraceWindow, read_narrow
@@ -76,6 +76,7 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
             steps = await read_narrow(connection, windows)
             folded = {window: fold_trace(steps[window]) for window in windows}
             metrics.FOLDED_EXECUTIONS.inc(await replace_executions(connection, folded))
+            await idle.mark(connection, [window for window in windows if not folded[window]])
     metrics.FOLDED_TRACES.inc(len(windows))
     seconds = time.perf_counter() - started
     metrics.FOLD_SECONDS.observe(seconds)

@@ -71,6 +71,7 @@ FOLDED_EXECUTIONS = Counter("stepwell_folded_executions_total", "Executions writ
 FOLD_FAILURES = Counter(
     "stepwell_fold_failures_total", "Rounds of folds that failed and are tried again.", ["error_type"]
 )
+SPANS_DROPPED = Counter("stepwell_spans_dropped_total", "Stored spans that were deleted again, by reason.", ["reason"])
 STALE_EXECUTIONS = Counter("stepwell_stale_executions_total", "Runs without a sign of life that became a timeout.")
 
 # API.

@@ -122,6 +122,14 @@ trace_windows = Table(
     _key("trace_id", BYTEA()),
     _required("earliest", TIME),
     _required("latest", TIME),
+    *_optional(TIME, "idle_since"),
+)
+Index(
+    "trace_windows_idle",
+    trace_windows.c.workspace_id,
+    trace_windows.c.idle_since,
+    trace_windows.c.trace_id,
+    postgresql_where=text("idle_since IS NOT NULL"),
 )
 
 execution_keys = Table(

@@ -24,6 +24,10 @@ class Settings:
     log_format: str = "text"
     stale_after_s: float = 1800.0
     """A run with no sign of life for this long becomes ``timeout``."""
+    keep: str = "agents"
+    """``agents`` drops traces without any agent, model or tool activity after a while; ``all`` keeps them."""
+    drop_after_s: float = 3600.0
+    """How long such a trace waits for an agent's span before it is dropped."""
     max_request_bytes: int = 64 * 1024 * 1024
     """Decompressed size of one OTLP request; also the bound while decompressing."""
     max_attribute_bytes: int = 1024 * 1024

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
-from stepwell_storage import facts, folding, metrics, partitions, queries
+from stepwell_storage import facts, folding, idle, metrics, partitions, queries
 from stepwell_storage.database import UNAVAILABLE, connect
 from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.settings import Settings
@@ -83,6 +83,7 @@ class _Worker:
         self._connection = working
         self._listening = listening
         self._rest_until: dict[folding.Key, float] = {}
+        self._drop_after = timedelta(seconds=settings.drop_after_s)
         self._stale_after = timedelta(seconds=settings.stale_after_s)
         stale_every_s = min(max(settings.stale_after_s / 4, 0.2), 2.0)
         self._chores: list[_Chore] = [
@@ -90,6 +91,9 @@ class _Worker:
             _Chore("stale executions", stale_every_s, self._mark_stale),
             _Chore("live steps", _CLEANUP_EVERY_S, self._clean_live_steps),
         ]
+        if settings.keep == "agents":
+            every_s = min(max(settings.drop_after_s / 4, 0.2), _CLEANUP_EVERY_S)
+            self._chores.append(_Chore("traces without agents", every_s, self._drop_idle))
 
     async def work(self, stop: asyncio.Event) -> None:
         """Folds and keeps house until `stop` is set or the database goes away."""
@@ -177,6 +181,11 @@ class _Worker:
     async def _mark_stale(self) -> None:
         cursor = await self._connection.execute(SQL.mark_stale, {"stale_after": self._stale_after})
         metrics.STALE_EXECUTIONS.inc(cursor.rowcount)
+
+    async def _drop_idle(self) -> None:
+        dropped = await idle.drop(self._connection, self._drop_after)
+        if dropped:
+            log.info("dropped spans of traces without agents", extra={"spans": dropped})
 
     async def _clean_live_steps(self) -> None:
         await facts.delete_superseded_live_steps(self._connection)

@@ -115,8 +115,11 @@ CREATE TABLE analytics.trace_windows (
     trace_id     bytea NOT NULL,
     earliest     timestamptz NOT NULL,
     latest       timestamptz NOT NULL,
+    idle_since   timestamptz,
     PRIMARY KEY (workspace_id, trace_id)
 );
+CREATE INDEX trace_windows_idle ON analytics.trace_windows (workspace_id, idle_since, trace_id)
+    WHERE idle_since IS NOT NULL;
 """
 
 EXECUTIONS = """

@@ -34,7 +34,8 @@ FROM unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[], %(earliest)s::tim
 ORDER BY workspace_id, trace_id
 ON CONFLICT (workspace_id, trace_id) DO UPDATE
     SET earliest = LEAST(trace_windows.earliest, EXCLUDED.earliest),
-        latest = GREATEST(trace_windows.latest, EXCLUDED.latest)
+        latest = GREATEST(trace_windows.latest, EXCLUDED.latest),
+        idle_since = NULL
 RETURNING workspace_id, trace_id, earliest, latest
 
 -- name: known_executions
@@ -101,10 +102,3 @@ COPY analytics.agent_executions (
 UPDATE analytics.agent_executions
 SET status = 'timeout', updated_at = now()
 WHERE status IN ('pending', 'running') AND last_activity_at < now() - %(stale_after)s::interval
-
--- name: oldest_mark
--- Age in seconds of the trace that has waited longest for its fold; no row where none waits.
-SELECT extract(epoch FROM now() - marked_at)::double precision
-FROM analytics.dirty_traces
-ORDER BY sequence
-LIMIT 1

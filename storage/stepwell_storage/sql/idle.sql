@@ -1,0 +1,39 @@
+-- Traces that hold no agent, model or tool activity: existing pipelines forward everything.
+
+-- name: mark_idle
+-- Notes since when a trace is known to hold no execution; new spans of it clear the note (widen_windows).
+UPDATE analytics.trace_windows w
+SET idle_since = now()
+FROM unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[]) AS t (workspace_id, trace_id)
+WHERE w.workspace_id = t.workspace_id AND w.trace_id = t.trace_id
+
+-- name: idle_traces
+-- Some of the traces that have been idle for long enough, the oldest first.
+SELECT workspace_id, trace_id, earliest, latest
+FROM analytics.trace_windows
+WHERE idle_since < now() - %(drop_after)s::interval
+ORDER BY idle_since, workspace_id, trace_id
+LIMIT %(limit)s
+
+-- name: forget_windows
+-- Removes the windows of traces that are still idle and have no new spans waiting; only theirs may be deleted.
+DELETE FROM analytics.trace_windows w
+USING unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[]) AS t (workspace_id, trace_id)
+WHERE w.workspace_id = t.workspace_id AND w.trace_id = t.trace_id AND w.idle_since IS NOT NULL
+  AND NOT EXISTS (SELECT FROM analytics.dirty_traces d
+                  WHERE d.workspace_id = t.workspace_id AND d.trace_id = t.trace_id)
+RETURNING w.workspace_id, w.trace_id, w.earliest, w.latest
+
+-- name: delete_steps
+-- Deletes the finished steps of these traces.
+DELETE FROM analytics.step_facts f
+USING unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[], %(earliest)s::timestamptz[], %(latest)s::timestamptz[])
+      AS t (workspace_id, trace_id, earliest, latest)
+WHERE f.workspace_id = t.workspace_id AND f.trace_id = t.trace_id AND f.start_time BETWEEN t.earliest AND t.latest
+  AND f.start_time BETWEEN %(lowest)s AND %(highest)s
+
+-- name: delete_live_steps
+-- Deletes the running steps of these traces.
+DELETE FROM analytics.live_steps l
+USING unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[]) AS t (workspace_id, trace_id)
+WHERE l.workspace_id = t.workspace_id AND l.trace_id = t.trace_id

@@ -1,0 +1,104 @@
+"""Traces without any agent, model or tool activity: kept for late parents, then dropped and counted."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from tests.spans import Sent, agent, chat, steps
+
+from stepwell_storage import facts, folding, idle, metrics
+from stepwell_storage.database import connect
+from stepwell_storage.keys import LOCAL_WORKSPACE_ID
+from stepwell_storage.model import Step
+
+AT_ONCE = timedelta(seconds=-1)
+LATER = timedelta(hours=1)
+REQUEST = Sent("GET /", {"http.request.method": "GET"}, for_ms=90)
+QUERY = Sent("SELECT", {"db.system": "postgresql"}, parent="GET /", at_ms=5)
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[Connection]:
+    opened = await connect(database_url)
+    yield opened
+    await opened.close()
+
+
+async def store(connection: Connection, sent: list[Step]) -> None:
+    async with connection.transaction():
+        await facts.insert_steps(connection, {LOCAL_WORKSPACE_ID: sent})
+
+
+async def fold_all(connection: Connection) -> None:
+    for batch in folding.batches(await folding.waiting(connection)):
+        await folding.fold(connection, batch)
+
+
+async def count(connection: Connection, table: str) -> int:
+    query = psycopg.sql.SQL("SELECT count(*) FROM analytics.{}").format(psycopg.sql.Identifier(table))
+    row = await (await connection.execute(query)).fetchone()
+    assert row is not None
+    number: int = row[0]
+    return number
+
+
+async def test_a_trace_without_agents_is_dropped_after_its_time_and_counted(connection: Connection) -> None:
+    await store(connection, steps(REQUEST, QUERY))
+    await fold_all(connection)
+    counter = metrics.SPANS_DROPPED.labels(idle.REASON)
+    before = counter._value.get()
+
+    assert await idle.drop(connection, LATER) == 0
+    assert await idle.drop(connection, AT_ONCE) == 2
+    assert counter._value.get() - before == 2
+    assert [await count(connection, table) for table in ("step_facts", "trace_windows")] == [0, 0]
+
+
+async def test_a_trace_with_an_agent_is_never_dropped(connection: Connection) -> None:
+    await store(connection, steps(REQUEST, agent("a", parent="GET /", at_ms=1), chat("c", parent="a", at_ms=2)))
+    await fold_all(connection)
+
+    assert await idle.drop(connection, AT_ONCE) == 0
+    assert await count(connection, "agent_executions") == 1
+
+
+async def test_a_late_agent_keeps_the_trace(connection: Connection) -> None:
+    await store(connection, steps(QUERY))
+    await fold_all(connection)
+    await store(connection, steps(agent("GET /", for_ms=50)))
+    await fold_all(connection)
+
+    assert await idle.drop(connection, AT_ONCE) == 0
+    assert await count(connection, "step_facts") == 2
+
+
+async def test_a_trace_whose_new_spans_wait_for_their_fold_is_left_alone(connection: Connection) -> None:
+    await store(connection, steps(QUERY))
+    await fold_all(connection)
+    await store(connection, steps(agent("GET /", for_ms=50)))
+
+    assert await idle.drop(connection, AT_ONCE) == 0
+    await fold_all(connection)
+    assert await count(connection, "agent_executions") == 1
+
+
+async def test_live_steps_of_an_idle_trace_go_too(connection: Connection) -> None:
+    await store(connection, steps(Sent("GET /", {"stepwell.span.state": "started"})))
+    await fold_all(connection)
+
+    assert await idle.drop(connection, AT_ONCE) == 1
+    assert await count(connection, "live_steps") == 0
+
+
+async def test_more_idle_traces_than_fit_one_transaction_are_dropped(connection: Connection) -> None:
+    many = idle.MAX_TRACES + 5
+    spans = [replace(step, trace_id=i.to_bytes(16, "big")) for i in range(1, many + 1) for step in steps(QUERY)]
+    await store(connection, spans)
+    await fold_all(connection)
+
+    assert await idle.drop(connection, AT_ONCE) == many
