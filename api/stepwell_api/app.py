@@ -23,8 +23,8 @@ from stepwell_receiver.http import otlp_routes
 from stepwell_receiver.ingest import Ingest
 from stepwell_receiver.listening import HttpServer, claim, url_of
 from stepwell_storage.commit import Committer
-from stepwell_storage.database import make_engine, make_pool
-from stepwell_storage.keys import Authenticator
+from stepwell_storage.database import make_engine
+from stepwell_storage.keys import open_authenticator
 from stepwell_storage.settings import Settings
 
 DESCRIPTION = """Executions of AI agents: what ran, how long, at what cost, and why it failed.
@@ -93,12 +93,7 @@ async def _serving(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         engine = _reading_engine(settings)
         stack.push_async_callback(engine.dispose)
-        authenticator = None
-        if settings.auth:
-            pool = make_pool(settings.database_url, application_name="stepwell api keys")
-            await pool.open()
-            stack.push_async_callback(pool.close)
-            authenticator = Authenticator(pool)
+        authenticator = await stack.enter_async_context(open_authenticator(settings, "stepwell api keys"))
         committer = Committer(settings)
         await committer.start()
         stack.push_async_callback(committer.stop)

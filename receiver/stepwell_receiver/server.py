@@ -12,8 +12,7 @@ from stepwell_receiver.http import make_app
 from stepwell_receiver.ingest import Ingest
 from stepwell_receiver.listening import GRACE_S, HttpServer, claim, url_of
 from stepwell_storage.commit import Committer
-from stepwell_storage.database import make_pool
-from stepwell_storage.keys import Authenticator
+from stepwell_storage.keys import open_authenticator
 from stepwell_storage.settings import Settings
 
 HTTP_OPTION: Final = "--otlp-http-port"
@@ -34,7 +33,8 @@ async def serve(settings: Settings, *, started: Callable[[dict[str, str]], None]
         committer = Committer(settings)
         await committer.start()
         stack.push_async_callback(committer.stop)
-        ingest = Ingest(settings, committer, await _make_authenticator(settings, stack))
+        authenticator = await stack.enter_async_context(open_authenticator(settings, "stepwell receiver keys"))
+        ingest = Ingest(settings, committer, authenticator)
 
         grpc_server = grpc.make_server(ingest)
         grpc_address = grpc.listen(grpc_server, settings.host, settings.otlp_grpc_port, GRPC_OPTION)
@@ -49,12 +49,3 @@ async def serve(settings: Settings, *, started: Callable[[dict[str, str]], None]
 async def _stop(grpc_server: aio.Server, http_server: HttpServer) -> None:
     """Both at once, so that neither takes anything new while the other finishes."""
     await asyncio.gather(grpc_server.stop(GRACE_S), http_server.stop())
-
-
-async def _make_authenticator(settings: Settings, stack: AsyncExitStack) -> Authenticator | None:
-    if not settings.auth:
-        return None
-    pool = make_pool(settings.database_url, application_name="stepwell receiver keys")
-    await pool.open()
-    stack.push_async_callback(pool.close)
-    return Authenticator(pool)

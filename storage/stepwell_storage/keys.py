@@ -9,7 +9,8 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,8 +22,9 @@ from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
 from stepwell_storage import queries
-from stepwell_storage.database import unavailability_told
+from stepwell_storage.database import make_pool, unavailability_told
 from stepwell_storage.errors import StorageError
+from stepwell_storage.settings import Settings
 
 SQL = queries.load("keys")
 
@@ -225,6 +227,16 @@ class Authenticator:
         if row is None or not hmac.compare_digest(row[1], key_hash):
             return None
         return _Grant(row[0], frozenset(row[2]))
+
+
+@asynccontextmanager
+async def open_authenticator(settings: Settings, application_name: str) -> AsyncIterator[Authenticator | None]:
+    """The check of keys on connections of its own; ``None`` where the settings ask for no keys."""
+    if not settings.auth:
+        yield None
+        return
+    async with make_pool(settings.database_url, application_name=application_name) as pool:
+        yield Authenticator(pool)
 
 
 def _remember(cache: dict[bytes, _Value], key_hash: bytes, value: _Value, limit: int) -> None:

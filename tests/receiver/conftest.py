@@ -1,6 +1,6 @@
 """One receiver for all tests of the wire: it keeps no state between requests, and every test makes its own ids."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -8,16 +8,13 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from psycopg import sql
 from psycopg.rows import dict_row
-from tests.receiver.otlp import PROTOBUF, Client
+from tests.receiver.otlp import PROTOBUF, Client, Send, Stored
 from tests.receiver.running import Running, receiver
 
 from stepwell_storage.embedded import EmbeddedPostgres
 from stepwell_storage.settings import Settings
 
 DATABASE = "receiver_tests"
-
-Stored = Callable[[bytes], list[dict[str, Any]]]
-Send = Callable[[ExportTraceServiceRequest], bytes]
 
 
 @pytest.fixture(scope="session")

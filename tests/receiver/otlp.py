@@ -27,6 +27,11 @@ TRACE_EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Expo
 LOGS_EXPORT: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 METRICS_EXPORT: Final = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
+Stored = Callable[[bytes], list[dict[str, Any]]]
+"""The fixture `stored`: the rows of a trace."""
+Send = Callable[[ExportTraceServiceRequest], bytes]
+"""The fixture `send`: sends traces that are taken, and gives the encoded response."""
+
 
 def any_value(value: object) -> AnyValue:
     """A plain value as OTLP carries it."""

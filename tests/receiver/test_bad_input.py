@@ -12,7 +12,6 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.receiver.otlp import (
     COMPRESSORS,
     JSON,
@@ -20,6 +19,7 @@ from tests.receiver.otlp import (
     METRICS_EXPORT,
     PROTOBUF,
     Client,
+    Stored,
     logs_request,
     make_span,
     metrics_request,
@@ -28,9 +28,6 @@ from tests.receiver.otlp import (
 )
 
 from stepwell_storage.settings import Settings
-
-Stored = Callable[[bytes], list[dict[str, Any]]]
-Send = Callable[[ExportTraceServiceRequest], bytes]
 
 
 def refusal(client: Client, body: bytes | Message, **options: str) -> tuple[int, Status]:

@@ -1,7 +1,6 @@
 """OpenTelemetry's own exporters as clients, in every compression, against the database."""
 
 from collections.abc import Callable
-from typing import Any
 
 import grpc
 import pytest
@@ -11,9 +10,8 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from tests.receiver.otlp import Stored
 from tests.receiver.running import Running
-
-Stored = Callable[[bytes], list[dict[str, Any]]]
 
 
 def http_exporter(compression: Compression) -> Callable[[Running], SpanExporter]:

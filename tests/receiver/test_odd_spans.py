@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,15 +11,14 @@ from tests.receiver.otlp import (
     JSON,
     START_NS,
     Client,
+    Send,
+    Stored,
     make_span,
     partial_success,
     trace_request,
 )
 
 from stepwell_storage.settings import Settings
-
-Stored = Callable[[bytes], list[dict[str, Any]]]
-Send = Callable[[ExportTraceServiceRequest], bytes]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +129,7 @@ def test_nul_in_json_is_replaced(client: Client, stored: Stored) -> None:
     assert [row["name"] for row in stored(bytes.fromhex(trace_id))] == ["a\ufffdb\ufffd"]
 
 
-def test_bad_utf8_in_one_span_keeps_the_others(send: Send, client: Client, stored: Stored) -> None:
+def test_bad_utf8_in_one_span_keeps_the_others(client: Client, stored: Stored) -> None:
     trace_id = secrets.token_bytes(16)
     body = trace_request(make_span(trace_id=trace_id, name="BADNAME"), make_span(trace_id=trace_id, name="good"))
     raw = body.SerializeToString().replace(b"BADNAME", b"caf\xe9 \xff!")

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +17,6 @@ from tests.receiver.running import Running, receiver, start
 
 from stepwell_receiver.errors import PortTakenError
 from stepwell_storage.settings import Settings
-
-Stored = Callable[[bytes], list[dict[str, Any]]]
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
