@@ -12,7 +12,7 @@ from stepwell_storage.model import Step
 TRACE_ID = bytes.fromhex("0af7651916cd43dd8448eb211c80319c")
 START_NS = 1_790_000_000_000_000_000
 MS = 1_000_000
-REMOTE_KNOWN, REMOTE = 0x100, 0x300
+REMOTE_KNOWN = 0x100
 
 
 def span_id(name: str) -> bytes:

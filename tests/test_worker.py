@@ -130,20 +130,17 @@ async def test_the_view_of_steps_has_the_specifications_columns(connection: Conn
     ]
 
 
-async def test_what_is_read_back_is_what_was_stored(connection: Connection) -> None:
+async def test_what_is_read_back_is_what_was_stored_without_its_payload(connection: Connection) -> None:
     sent = steps(*RUN)
     await store(connection, sent)
     await fold_all(connection)
 
-    found = await read_steps(connection, LOCAL_WORKSPACE_ID, TRACE_ID, payload=True)
+    found = await read_steps(connection, LOCAL_WORKSPACE_ID, TRACE_ID)
 
-    def comparable(step: Step) -> Step:
+    def without_payload(step: Step) -> Step:
         return replace(step, attributes_json=None, resource_json=None, input_json=None, output_json=None)
 
-    assert {comparable(s) for s in found} == {comparable(s) for s in sent}
-    assert {(s.span_id, (s.output_json or "").replace(" ", "")) for s in found} == {
-        (s.span_id, s.output_json or "") for s in sent
-    }
+    assert set(found) == {without_payload(s) for s in sent}
 
 
 async def test_spans_one_by_one_in_any_order_and_twice_give_the_same_rows(connection: Connection) -> None:

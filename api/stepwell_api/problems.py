@@ -79,9 +79,9 @@ class ProblemError(Exception):
         return Response(body, status_code=self.status, media_type=MEDIA_TYPE, headers=self.headers)
 
 
-def invalid_parameter(parameter: str, detail: str, *, allowed: Sequence[str] | None = None) -> ProblemError:
+def invalid_parameter(parameter: str, detail: str) -> ProblemError:
     """422 for one parameter."""
-    error = InvalidParameter(parameter=parameter, detail=detail, allowed=list(allowed) if allowed else None)
+    error = InvalidParameter(parameter=parameter, detail=detail)
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_parameter", f"{parameter}: {detail}", errors=[error])
 
 

@@ -36,7 +36,7 @@ async def fold_run(connection: AsyncConnection, workspace_id: UUID, located: Loc
     raw = await connection.get_raw_connection()
     driver_connection = raw.driver_connection
     assert isinstance(driver_connection, psycopg.AsyncConnection)
-    steps = await read_steps(driver_connection, workspace_id, located.trace_id, payload=False)
+    steps = await read_steps(driver_connection, workspace_id, located.trace_id)
     if len(steps) > FOLDED_INLINE:
         executions = await asyncio.to_thread(fold_trace, steps)
     else:

@@ -41,11 +41,7 @@ class UnauthenticatedError(ReceiverError):
 
 
 class OverloadedError(ReceiverError):
-    """More bodies are being read than may be held in memory; try again after the delay."""
-
-    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+    """More bodies are being read than may be held in memory; try again a little later."""
 
 
 class PortTakenError(ReceiverError):

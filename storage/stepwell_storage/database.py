@@ -92,7 +92,7 @@ def make_pool(
 
 
 def make_engine(
-    url: str, *, application_name: str = "stepwell api", max_size: int = 8, statement_timeout_s: float = 30.0
+    url: str, *, application_name: str = "stepwell api", statement_timeout_s: float = 30.0
 ) -> "AsyncEngine":
     """SQLAlchemy's engine over such connections, for selects that are put together at run time.
 
@@ -110,7 +110,7 @@ def make_engine(
     return create_async_engine(
         "postgresql+psycopg://",
         async_creator=open_connection,
-        pool_size=max_size,
+        pool_size=8,
         max_overflow=0,
         pool_timeout=5.0,
         pool_pre_ping=True,

@@ -19,7 +19,3 @@ class QueueFullError(StorageError):
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-
-
-class SchemaMismatchError(StorageError):
-    """The database's schema is older or newer than this version of Stepwell needs; the message tells the mend."""

@@ -1,7 +1,7 @@
 """Reads the steps of traces back from the database, as the fold and the API need them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -52,49 +52,14 @@ async def read_narrow(
     return found
 
 
-async def read_steps(
-    connection: psycopg.AsyncConnection[Any], workspace_id: UUID, trace_id: bytes, *, payload: bool
-) -> list[Step]:
-    """All steps of one trace, in no order; empty where the trace is unknown or has not been folded yet."""
+async def read_steps(connection: psycopg.AsyncConnection[Any], workspace_id: UUID, trace_id: bytes) -> list[Step]:
+    """All steps of one trace without their payload, in no order; empty where it is unknown or not folded yet."""
     parameters = {"workspace_id": workspace_id, "trace_id": trace_id}
     row = await (await connection.execute(SQL.window, parameters)).fetchone()
     if row is None:
         return []
     window = TraceWindow(workspace_id, trace_id, *row)
-    steps = (await read_narrow(connection, [window]))[window]
-    return await with_payload(connection, window, steps) if payload else steps
-
-
-async def with_payload(
-    connection: psycopg.AsyncConnection[Any], window: TraceWindow, steps: Sequence[Step]
-) -> list[Step]:
-    """The same steps with input, output, error, attributes, resource, events and links."""
-    parameters = {
-        "workspace_id": window.workspace_id,
-        "trace_id": window.trace_id,
-        "earliest": window.earliest,
-        "latest": window.latest,
-        "span_ids": [step.span_id for step in steps],
-    }
-    rows = await (await connection.execute(SQL.read_payload, parameters)).fetchall()
-    payloads = {(span_id, is_live, to_ns(start)): rest for span_id, is_live, start, *rest in rows}
-    return [_filled(step, payloads.get((step.span_id, step.is_live, step.start_ns))) for step in steps]
-
-
-def _filled(step: Step, payload: Sequence[str | None] | None) -> Step:
-    if payload is None:
-        return step
-    given, returned, error, attributes, resource, events, links = payload
-    return replace(
-        step,
-        input_json=given,
-        output_json=returned,
-        error_json=error,
-        attributes_json=attributes,
-        resource_json=resource,
-        events_json=events,
-        links_json=links,
-    )
+    return (await read_narrow(connection, [window]))[window]
 
 
 def _step(trace_id: bytes, row: Sequence[Any]) -> Step:

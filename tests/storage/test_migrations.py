@@ -96,9 +96,7 @@ def test_role_without_rights_is_told_what_to_grant(postgres: EmbeddedPostgres, e
             connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
-def test_password_with_special_characters_and_socket_folder_reach_libpq(
-    postgres: EmbeddedPostgres, empty_database_url: str
-) -> None:
+def test_password_with_special_characters_and_socket_folder_reach_libpq(empty_database_url: str) -> None:
     url = empty_database_url.replace("@/", ":p%40s%2Fs%3Aw%25rd%23@/", 1)
     assert conninfo.conninfo_to_dict(url)["password"] == "p@s/s:w%rd#"
     runner.migrate(url)

@@ -17,6 +17,7 @@ from stepwell_storage.embedded.binaries import launch_command
 POLL_S = 0.02
 FAST_STOP_S = 30.0
 HASTY_STOP_S = 10.0
+LOG_TAIL_BYTES = 16 * 1024
 
 
 class Postmaster:
@@ -104,9 +105,9 @@ class Postmaster:
         return True
 
 
-def log_tail(log_path: Path, start_bytes: int, limit_bytes: int = 16 * 1024) -> str:
-    """What was written to the log after ``start_bytes``, at most the last ``limit_bytes`` of it."""
+def log_tail(log_path: Path, start_bytes: int) -> str:
+    """What was written to the log after ``start_bytes``, at most the last `LOG_TAIL_BYTES` of it."""
     with log_path.open("rb") as log:
         size_bytes = log.seek(0, os.SEEK_END)
-        log.seek(max(start_bytes, size_bytes - limit_bytes))
+        log.seek(max(start_bytes, size_bytes - LOG_TAIL_BYTES))
         return log.read().decode(errors="replace")

@@ -50,7 +50,7 @@ def of_run(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> Endin
     if status is Status.SUCCESS and tree.steps[root].role is not Role.TOOL and _was_cut_off(tree, root, members, calls):
         status = Status.CANCELLED
     if status in _BAD:
-        return _with_cause(tree, root, members, status)
+        return _with_cause(tree, root, status)
     return Ending(status)
 
 
@@ -145,7 +145,7 @@ def _ends_in_tool(tree: Tree, root: int, members: Sequence[int], last_model: Ste
     return not (was_done and ended_promptly)
 
 
-def _with_cause(tree: Tree, root: int, members: Sequence[int], status: Status) -> Ending:
+def _with_cause(tree: Tree, root: int, status: Status) -> Ending:
     top = tree.steps[root]
     cause = tree.steps[_deepest_cause(tree, root)]
     error_type = top.error_type or cause.error_type

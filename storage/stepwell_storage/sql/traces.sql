@@ -27,19 +27,6 @@ CROSS JOIN LATERAL (
     WHERE l.workspace_id = t.workspace_id AND l.trace_id = t.trace_id
 ) s
 
--- name: read_payload
--- The payload of the steps of one trace, for showing them.
-SELECT span_id, false AS is_live, start_time, input::text, output::text, error::text, attributes::text,
-       resource::text, events::text, links::text
-FROM analytics.step_facts
-WHERE workspace_id = %(workspace_id)s AND trace_id = %(trace_id)s
-  AND start_time BETWEEN %(earliest)s AND %(latest)s AND span_id = ANY (%(span_ids)s)
-UNION ALL
-SELECT span_id, true AS is_live, start_time, input::text, output::text, error::text, attributes::text,
-       resource::text, events::text, links::text
-FROM analytics.live_steps
-WHERE workspace_id = %(workspace_id)s AND trace_id = %(trace_id)s AND span_id = ANY (%(span_ids)s)
-
 -- name: window
 -- The time range in which a trace's steps start.
 SELECT earliest, latest FROM analytics.trace_windows
