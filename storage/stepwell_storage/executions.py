@@ -128,53 +128,79 @@ async def _payloads(
 
 def _row(workspace_id: uuid.UUID, execution: Execution, payload: Payload, created_at: datetime) -> tuple[Any, ...]:
     """The columns of ``copy_executions``, in its order."""
-    e = execution
     return (
-        uuid.uuid5(workspace_id, e.execution_id),
-        workspace_id,
-        e.execution_id,
-        e.trace_id.hex(),
-        e.root_span_id.hex() if e.root_span_id else None,
-        e.parent_execution_id,
-        e.agent_id,
-        e.agent_name,
-        e.user_id,
-        e.session_id,
-        e.trigger_type,
-        e.trigger_source_json,
-        payload[0],
-        payload[1],
-        to_datetime(e.start_ns),
-        None if e.end_ns is None else to_datetime(e.end_ns),
-        e.duration_ms,
-        to_datetime(e.last_activity_ns),
-        e.status.value,
-        e.error_type,
-        e.error_message,
-        e.error_step_name,
-        e.error_fingerprint,
-        e.credits,
-        tokens_used(e),
-        e.prompt_tokens,
-        e.completion_tokens,
-        e.cost_usd,
-        e.api_calls,
-        e.memory_mb,
-        e.steps_total,
-        e.steps_completed,
-        Jsonb(graph_summary(e)),
-        e.path,
-        _checkpoints(e),
-        e.environment,
-        e.runtime_mode,
-        e.version,
-        e.service_name,
-        e.framework,
-        list(e.models),
-        [place.step.span_id for place in e.placements],
-        [place.attempt for place in e.placements],
-        [place.step.span_id for place in e.placements if place.duplicate_of is not None],
+        *_identity(workspace_id, execution),
+        *payload,
+        *_course(execution),
+        *_usage(execution),
+        *_structure(execution),
         created_at,
+    )
+
+
+def _identity(workspace_id: uuid.UUID, execution: Execution) -> tuple[Any, ...]:
+    """Columns ``id`` to ``trigger_source``."""
+    return (
+        uuid.uuid5(workspace_id, execution.execution_id),
+        workspace_id,
+        execution.execution_id,
+        execution.trace_id.hex(),
+        execution.root_span_id.hex() if execution.root_span_id else None,
+        execution.parent_execution_id,
+        execution.agent_id,
+        execution.agent_name,
+        execution.user_id,
+        execution.session_id,
+        execution.trigger_type,
+        execution.trigger_source_json,
+    )
+
+
+def _course(execution: Execution) -> tuple[Any, ...]:
+    """Columns ``start_time`` to ``error_fingerprint``."""
+    return (
+        to_datetime(execution.start_ns),
+        None if execution.end_ns is None else to_datetime(execution.end_ns),
+        execution.duration_ms,
+        to_datetime(execution.last_activity_ns),
+        execution.status.value,
+        execution.error_type,
+        execution.error_message,
+        execution.error_step_name,
+        execution.error_fingerprint,
+    )
+
+
+def _usage(execution: Execution) -> tuple[Any, ...]:
+    """Columns ``credits_consumed`` to ``memory_usage_mb``."""
+    return (
+        execution.credits,
+        tokens_used(execution),
+        execution.prompt_tokens,
+        execution.completion_tokens,
+        execution.cost_usd,
+        execution.api_calls,
+        execution.memory_mb,
+    )
+
+
+def _structure(execution: Execution) -> tuple[Any, ...]:
+    """Columns ``steps_total`` to ``duplicate_span_ids``."""
+    return (
+        execution.steps_total,
+        execution.steps_completed,
+        Jsonb(graph_summary(execution)),
+        execution.path,
+        _checkpoints(execution),
+        execution.environment,
+        execution.runtime_mode,
+        execution.version,
+        execution.service_name,
+        execution.framework,
+        list(execution.models),
+        [place.step.span_id for place in execution.placements],
+        [place.attempt for place in execution.placements],
+        [place.step.span_id for place in execution.placements if place.duplicate_of is not None],
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from stepwell_storage.fold import calls, ending, names, path, runs, timing, tree
 from stepwell_storage.fold.attempts import attempts_of
-from stepwell_storage.fold.totals import first_known, framework_of, models_of, payload_spans, totals_of
+from stepwell_storage.fold.totals import context_of, framework_of, models_of, payload_spans, totals_of
 from stepwell_storage.model import Checkpoint, Execution, Placement, Role, Status, Step, StepType
 
 __all__ = ["fold_trace"]
@@ -30,8 +30,6 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execu
     top = whole.steps[run.root] if run.root >= 0 else None
     counted = calls.count(whole, run.members)
     end = ending.of_run(whole, run.root, run.members, counted)
-    totals = totals_of([whole.steps[i] for i in run.members if i in counted.counted])
-    ordered = [top, *members] if top else members
     input_span_id, output_span_id = payload_spans(top, members)
     trigger = _trigger(whole, run)
     return Execution(
@@ -50,12 +48,7 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execu
         error_message=end.error_message,
         error_step_name=end.error_step_name,
         error_fingerprint=end.error_fingerprint,
-        prompt_tokens=totals.prompt_tokens,
-        completion_tokens=totals.completion_tokens,
-        cache_read_tokens=totals.cache_read_tokens,
-        cache_write_tokens=totals.cache_write_tokens,
-        reasoning_tokens=totals.reasoning_tokens,
-        cost_usd=totals.cost_usd,
+        **totals_of([whole.steps[i] for i in run.members if i in counted.counted]),
         credits=_sum(step.credits for step in members),
         memory_mb=max((step.memory_mb for step in members if step.memory_mb is not None), default=None),
         api_calls=_api_calls(whole, run.members, counted),
@@ -63,14 +56,9 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execu
         steps_completed=sum(step.status not in (Status.RUNNING, Status.PENDING) for step in members),
         path=_path(whole, run, counted),
         models=models_of([whole.steps[i] for i in run.members if i not in counted.duplicate_of]),
-        session_id=first_known(ordered, "session_id") or first_known(ordered, "conversation_id"),
-        user_id=first_known(ordered, "user_id"),
+        **context_of([top, *members] if top else members),
         trigger_type=trigger.trigger_type if trigger else None,
         trigger_source_json=trigger.trigger_source_json if trigger else None,
-        environment=first_known(ordered, "environment"),
-        runtime_mode=first_known(ordered, "runtime_mode"),
-        version=first_known(ordered, "agent_version") or first_known(ordered, "service_version"),
-        service_name=first_known(ordered, "service_name"),
         framework=framework_of(top, members),
         input_span_id=input_span_id,
         output_span_id=output_span_id,

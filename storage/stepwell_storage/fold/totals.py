@@ -1,8 +1,8 @@
 """Sums and first known values over an execution's steps."""
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from stepwell_storage.model import Role, Step
 
@@ -18,9 +18,8 @@ TextField = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Tokens and cost over the steps that count; ``None`` where no step tells."""
+class Totals(TypedDict):
+    """Fields of an execution: tokens and cost over the steps that count; ``None`` where no step tells."""
 
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -30,26 +29,39 @@ class Totals:
     cost_usd: float | None
 
 
+class Context(TypedDict):
+    """Fields of an execution: for whom, where and by what it ran, as the first step that knows tells."""
+
+    session_id: str | None
+    user_id: str | None
+    environment: str | None
+    runtime_mode: str | None
+    version: str | None
+    service_name: str | None
+
+
 def totals_of(counted: Sequence[Step]) -> Totals:
     """Sums over the steps whose usage counts."""
-    costs = [step.cost_usd for step in counted if step.cost_usd is not None]
-    return Totals(
-        prompt_tokens=_sum(step.prompt_tokens for step in counted),
-        completion_tokens=_sum(step.completion_tokens for step in counted),
-        cache_read_tokens=_sum(step.cache_read_tokens for step in counted),
-        cache_write_tokens=_sum(step.cache_write_tokens for step in counted),
-        reasoning_tokens=_sum(step.reasoning_tokens for step in counted),
-        cost_usd=sum(costs) if costs else None,
-    )
+    return {
+        "prompt_tokens": _sum(step.prompt_tokens for step in counted),
+        "completion_tokens": _sum(step.completion_tokens for step in counted),
+        "cache_read_tokens": _sum(step.cache_read_tokens for step in counted),
+        "cache_write_tokens": _sum(step.cache_write_tokens for step in counted),
+        "reasoning_tokens": _sum(step.reasoning_tokens for step in counted),
+        "cost_usd": _cost_usd(counted),
+    }
 
 
-def first_known(steps: Iterable[Step], name: TextField) -> str | None:
-    """The first value that is known, in the given order."""
-    for step in steps:
-        value: str | None = getattr(step, name)
-        if value is not None:
-            return value
-    return None
+def context_of(steps: Sequence[Step]) -> Context:
+    """What the first step that knows tells, in the given order."""
+    return {
+        "session_id": _first_known(steps, "session_id") or _first_known(steps, "conversation_id"),
+        "user_id": _first_known(steps, "user_id"),
+        "environment": _first_known(steps, "environment"),
+        "runtime_mode": _first_known(steps, "runtime_mode"),
+        "version": _first_known(steps, "agent_version") or _first_known(steps, "service_version"),
+        "service_name": _first_known(steps, "service_name"),
+    }
 
 
 def models_of(steps: Sequence[Step]) -> tuple[str, ...]:
@@ -75,6 +87,26 @@ def payload_spans(top: Step | None, members: Sequence[Step]) -> tuple[bytes | No
     given = [step for step in (*tops, *carriers) if step.has_input]
     returned = [step for step in (*tops, *sorted(carriers, key=_end_ns, reverse=True)) if step.has_output]
     return given[0].span_id if given else None, returned[0].span_id if returned else None
+
+
+def _first_known(steps: Iterable[Step], name: TextField) -> str | None:
+    for step in steps:
+        value: str | None = getattr(step, name)
+        if value is not None:
+            return value
+    return None
+
+
+def _cost_usd(counted: Sequence[Step]) -> float | None:
+    """The sum of what the calls cost; unknown as a whole where a call that used tokens has no cost.
+
+    A sum without such a call would look like the run's cost and be less. Rounded once, so that it does not depend on
+    the order of the calls.
+    """
+    if any(step.cost_usd is None and (step.prompt_tokens or step.completion_tokens) for step in counted):
+        return None
+    costs = [step.cost_usd for step in counted if step.cost_usd is not None]
+    return math.fsum(costs) if costs else None
 
 
 def _end_ns(step: Step) -> int:
