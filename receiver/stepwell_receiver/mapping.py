@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stepwell.semconv import CHECKPOINT_EVENT, CHECKPOINT_ID, CHECKPOINT_STATE, SPAN_STATE, SPAN_STATE_STARTED
-from stepwell_receiver import naming, outcome, payload, triggers, values
+from stepwell_receiver import naming, outcome, payload, prices, triggers, values
 from stepwell_receiver.dialects import Kind, detect
 from stepwell_receiver.fields import Fields
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, TraceRequest, Value
@@ -17,6 +17,7 @@ from stepwell_storage.model import Checkpoint, Role, Step, StepType
 _FLAG_HAS_REMOTE: Final = 0x100
 _FLAG_IS_REMOTE: Final = 0x200
 _STEP_TYPES: Final = {step_type.value: step_type for step_type in StepType}
+_PRICED: Final = frozenset((Role.MODEL, Role.EMBEDDING))
 _ENVIRONMENT_KEYS: Final = ("deployment.environment.name", "deployment.environment")
 
 
@@ -38,6 +39,15 @@ class _Times:
     start_ns: int
     end_ns: int | None
     duration_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
 
 
 def map_request(request: TraceRequest, *, max_attribute_bytes: int) -> list[Step]:
@@ -77,9 +87,10 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
     fields = Fields(told, dialect)
     result = outcome.of_span(span, is_live=live is not None)
     given, returned, consumed = payload.of_span(span, dialect, fields)
-    model = fields.text("model") if kind.role in naming.MODEL_ROLES else None
-    names = naming.names_of(span, kind, _stated_names(fields, kind), fields.texts("model"))
-    prompt_tokens, completion_tokens = fields.count("prompt_tokens"), fields.count("completion_tokens")
+    models = fields.texts("model")
+    model = models[0] if models and kind.role in naming.MODEL_ROLES else None
+    names = naming.names_of(span, kind, _stated_names(fields, kind), models)
+    usage = _usage(fields)
     finish_reason = _finish_reason(fields.raw("finish_reason"))
     trigger_type, trigger_source = triggers.of_span(span, fields, source.resource)
     return Step(
@@ -106,12 +117,12 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         provider=fields.text("provider") if model else None,
         response_id=fields.text("response_id"),
         finish_reason=finish_reason,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        cache_read_tokens=fields.count("cache_read_tokens"),
-        cache_write_tokens=fields.count("cache_write_tokens"),
-        reasoning_tokens=fields.count("reasoning_tokens"),
-        cost_usd=fields.number("cost_usd"),
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        cost_usd=_cost_usd(fields, usage, models, kind.role, None if live else times.start_ns),
         credits=fields.number("credits"),
         memory_mb=fields.number("memory_mb"),
         session_id=fields.text("session_id"),
@@ -126,7 +137,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         framework=source.framework,
         scope_name=source.scope.name or None,
         has_input=given is not None,
-        has_output=returned is not None or (kind.role is Role.MODEL and bool(completion_tokens or finish_reason)),
+        has_output=returned is not None or (kind.role is Role.MODEL and bool(usage.completion_tokens or finish_reason)),
         flags=tuple(flags),
         checkpoints=_checkpoints(span.events),
         is_live=live is not None,
@@ -137,6 +148,34 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         resource_json=source.resource_json,
         events_json=_events_json(span.events),
         links_json=_links_json(span),
+    )
+
+
+def _usage(fields: Fields) -> _Usage:
+    return _Usage(
+        prompt_tokens=fields.count("prompt_tokens"),
+        completion_tokens=fields.count("completion_tokens"),
+        cache_read_tokens=fields.count("cache_read_tokens"),
+        cache_write_tokens=fields.count("cache_write_tokens"),
+        reasoning_tokens=fields.count("reasoning_tokens"),
+    )
+
+
+def _cost_usd(fields: Fields, usage: _Usage, models: tuple[str, ...], role: Role, at_ns: int | None) -> float | None:
+    """The cost that the span states, else the list price of a finished call to a model that is known."""
+    stated = fields.number("cost_usd")
+    if stated is not None or role not in _PRICED or not models or at_ns is None:
+        return stated
+    return prices.cost_usd(
+        model=models[0],
+        requested_model=models[1] if len(models) > 1 else None,
+        provider=fields.text("provider"),
+        at_ns=at_ns,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
     )
 
 
