@@ -18,6 +18,7 @@ from stepwell_api.options import SERVING_OPTIONS
 from stepwell_receiver.dialects import DIALECTS
 from stepwell_receiver.signals import SIGNALS
 from stepwell_receiver.validation import Reason
+from stepwell_receiver.vendors import SPELLINGS
 from stepwell_storage import metrics
 from stepwell_storage.settings import Settings
 
@@ -116,6 +117,12 @@ def test_every_reason_to_reject_a_span_is_documented() -> None:
 
 def test_every_dialect_is_documented_in_order() -> None:
     assert [row[0] for row in rows(page("dialects.md"), 3)] == [f"`{dialect.name}`" for dialect in DIALECTS]
+
+
+def test_every_providers_name_is_documented_with_its_prices() -> None:
+    told = {prices.strip("`"): set(CODE.findall(names)) for prices, names in rows(page("cost.md"), 2)}
+
+    assert told == {vendor or "no list": set(names) for vendor, names in SPELLINGS.items()}
 
 
 @pytest.fixture(scope="module")

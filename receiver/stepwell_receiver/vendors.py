@@ -14,10 +14,10 @@ from genai_prices.types import ModelInfo
 
 _LISTS: Final = {provider.id: provider for provider in providers}
 
-_UNLISTED: Final = ""
+UNLISTED: Final = ""
 """Runs on one's own machines or at a vendor whose prices are not listed."""
 
-_SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
+SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "openai": ("openai",),
     "azure": (
         *("azure", "azure.ai.openai", "azure.ai.inference", "az.ai.openai", "az.ai.inference"),
@@ -41,7 +41,7 @@ _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "cerebras": ("cerebras",),
     "openrouter": ("openrouter",),
     "voyageai": ("voyageai", "voyage"),
-    _UNLISTED: (
+    UNLISTED: (
         *("ibm.watsonx.ai", "ibm", "watsonx", "ollama", "ollama-chat", "vllm", "hosted-vllm", "lmstudio", "lm-studio"),
         *("llama.cpp", "llama-cpp", "llamacpp", "transformers", "huggingface", "hugging-face", "replicate"),
         *("sagemaker", "aws.sagemaker", "databricks", "snowflake", "cloudflare", "github", "github-copilot", "copilot"),
@@ -49,7 +49,7 @@ _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Price list → how its provider is called on the wire (lower case, ``-`` for ``_`` and blanks)."""
 
-_VENDORS: Final = {spelling: vendor for vendor, spellings in _SPELLINGS.items() for spelling in spellings}
+_VENDORS: Final = {spelling: vendor for vendor, spellings in SPELLINGS.items() for spelling in spellings}
 
 _ROUTES: Final = frozenset(
     (
@@ -94,7 +94,7 @@ def find(model: str, requested_model: str | None, provider: str | None) -> Model
         provider: whatever the span calls its provider.
     """
     vendor = _vendor_of(provider)
-    if vendor == _UNLISTED:
+    if vendor == UNLISTED:
         return None
     names = _names(model.lower(), requested_model.lower() if requested_model else None)
     return next((found for name in names if (found := _listed(vendor, name)) is not None), None)
