@@ -103,7 +103,7 @@ async def test_a_run_is_stored_with_every_column_that_its_spans_tell(connection:
         "version": "1.4.0",
         "models": ["gpt-4o"],
         "error_type": None,
-        "cost_usd": None,
+        "cost_usd": 0.0007,
         "step_attempts": [1, 1, 1, 1],
     }
     assert {key: row[key] for key in expected} == expected
