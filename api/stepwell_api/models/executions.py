@@ -52,7 +52,7 @@ class ExecutionSummary(BaseModel):
     tokens_used: TokensUsed | None
     prompt_tokens: int | None
     completion_tokens: int | None
-    cost_usd: float | None = Field(description="US dollars; null where no step tells or implies a cost")
+    cost_usd: float | None = Field(description="US dollars; null unless the cost of all model calls is known")
     api_calls_count: int = Field(description="Remote calls: models, HTTP, databases and the like")
     memory_usage_mb: float | None = Field(description="Megabytes")
     steps_total: int
