@@ -1,29 +1,25 @@
 """Brings a database to this version's schema, and says clearly where that cannot be.
 
 Used by ``stepwell migrate`` and at the start of every serving process. Imports no application code, so that a
-migration keeps its meaning while the application changes; `env` and `versions` are Alembic's side of it.
+migration keeps its meaning while the application changes; `upgrade`, `env` and `versions` are Alembic's side of it.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 SCHEMA = "analytics"
 VERSION_TABLE = "schema_version"
 OLDEST_POSTGRESQL = 15
 CONNECT_TIMEOUT_S = 10
 LOCK_WAIT = "15min"
-# Any constant does, as long as every version of Stepwell takes the same one: the first bytes of "stepwell".
-LOCK_KEY = 0x7374657077656C6C
+
+FOLDER = Path(__file__).parent
+KNOWN = tuple(sorted((path.stem[1:].partition("_")[0] for path in (FOLDER / "versions").glob("r*.py")), reverse=True))
+"""All revisions of this version, the newest first; a migration's file is named after its revision."""
+HEAD: str = KNOWN[0]
 
 
 class MigrationError(Exception):
@@ -46,25 +42,6 @@ class SchemaTooNewError(MigrationError):
     """A newer Stepwell has migrated the database; this one must not touch it."""
 
 
-def _config() -> Config:
-    config = Config()
-    # Config interpolates percent signs, which a folder's name may hold.
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["schema"] = SCHEMA
-    config.attributes["version_table"] = VERSION_TABLE
-    return config
-
-
-def _known_revisions() -> tuple[str, ...]:
-    """All revisions of this version, the newest first."""
-    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
-
-
-KNOWN = _known_revisions()
-HEAD: str = KNOWN[0]
-
-
 def migrate(url: str) -> None:
     """Brings the database at the libpq URL to `HEAD`; does nothing where it is there already.
 
@@ -74,12 +51,13 @@ def migrate(url: str) -> None:
     Raises:
         MigrationError: with the mend; its subclasses tell the cause.
     """
-    engine = create_engine("postgresql+psycopg://", creator=partial(_connect, url), poolclass=NullPool)
-    with _told_errors(), engine.connect() as connection, _lock(connection):
-        _prepare_schema(connection)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        check(url)
+    except SchemaTooOldError:
+        # Alembic takes its time to load, which most starts can spare.
+        from stepwell_migrations.upgrade import upgrade
+
+        upgrade(url)
 
 
 def current(url: str) -> str | None:
@@ -88,8 +66,8 @@ def current(url: str) -> str | None:
     Raises:
         DatabaseUnreachableError: there is no connection.
     """
-    with _told_errors(), _connect(url) as connection:
-        return _revision(connection)
+    with told_errors(), connect(url) as connection:
+        return revision(connection)
 
 
 def check(url: str) -> None:
@@ -101,18 +79,18 @@ def check(url: str) -> None:
         UnsupportedDatabaseError: the server's PostgreSQL is too old.
         DatabaseUnreachableError: there is no connection.
     """
-    with _told_errors(), _connect(url) as connection:
+    with told_errors(), connect(url) as connection:
         _require_supported_server(connection)
-        revision = _revision(connection)
-    _require_known(revision)
-    if revision != HEAD:
+        found = revision(connection)
+    require_known(found)
+    if found != HEAD:
         raise SchemaTooOldError(
-            f"The database's schema is {_version_words(revision)}, this Stepwell needs version {HEAD}. "
+            f"The database's schema is {_version_words(found)}, this Stepwell needs version {HEAD}. "
             "Run `stepwell migrate` with the same database URL."
         )
 
 
-def _connect(url: str) -> psycopg.Connection:
+def connect(url: str) -> psycopg.Connection:
     """libpq reads the URL itself, so that socket folders, several hosts and odd passwords mean what libpq says."""
     try:
         return psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S, application_name="stepwell migrate")
@@ -129,16 +107,15 @@ def _connect(url: str) -> psycopg.Connection:
 
 
 @contextmanager
-def _told_errors() -> Iterator[None]:
+def told_errors() -> Iterator[None]:
+    """Raises what PostgreSQL says as a `MigrationError` that tells the mend."""
     try:
         yield
-    except DBAPIError as error:
-        raise _told(error.orig) from error
     except psycopg.Error as error:
-        raise _told(error) from error
+        raise told(error) from error
 
 
-def _told(cause: BaseException | None) -> MigrationError:
+def told(cause: BaseException | None) -> MigrationError:
     """The error that tells the mend of what the database answered."""
     if isinstance(cause, psycopg.errors.InsufficientPrivilege):
         return UnsupportedDatabaseError(
@@ -160,35 +137,8 @@ def _told(cause: BaseException | None) -> MigrationError:
     )
 
 
-@contextmanager
-def _lock(connection: Connection) -> Iterator[None]:
-    """Holds the session's advisory lock; if this process dies, the server lets it go with the connection."""
-    # A role's own timeouts must not cut a migration short.
-    connection.execute(text("SELECT set_config('lock_timeout', :wait, false)"), {"wait": LOCK_WAIT})
-    connection.execute(text("SET statement_timeout = 0"))
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK_KEY})
-    connection.commit()
-    try:
-        yield
-    finally:
-        if not connection.invalidated:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK_KEY})
-            connection.commit()
-
-
-def _prepare_schema(connection: Connection) -> None:
-    driver_connection = connection.connection.driver_connection
-    assert isinstance(driver_connection, psycopg.Connection)
-    _require_supported_server(driver_connection)
-    _require_known(_revision(driver_connection))
-    # Asked first, because CREATE SCHEMA IF NOT EXISTS needs the right to create even where the schema exists.
-    if connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": SCHEMA}) is None:
-        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
-    connection.commit()
-
-
-def _revision(connection: psycopg.Connection) -> str | None:
+def revision(connection: psycopg.Connection) -> str | None:
+    """The same over a connection."""
     table = f"{SCHEMA}.{VERSION_TABLE}"
     found = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
     if found is None or not found[0]:
@@ -206,16 +156,17 @@ def _require_supported_server(connection: psycopg.Connection) -> None:
         )
 
 
-def _require_known(revision: str | None) -> None:
-    if revision is not None and revision not in KNOWN:
+def require_known(found: str | None) -> None:
+    """Raises `SchemaTooNewError` for a revision that this version does not have."""
+    if found is not None and found not in KNOWN:
         raise SchemaTooNewError(
-            f"The database's schema is version {revision}, newer than this Stepwell knows (version {HEAD}). "
+            f"The database's schema is version {found}, newer than this Stepwell knows (version {HEAD}). "
             "Upgrade Stepwell on this machine to the version that migrated the database, or use another database."
         )
 
 
-def _version_words(revision: str | None) -> str:
-    return "missing" if revision is None else f"version {revision}"
+def _version_words(found: str | None) -> str:
+    return "missing" if found is None else f"version {found}"
 
 
 def _one_line(error: BaseException | None) -> str:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 from psycopg import conninfo, sql
 
 from stepwell_migrations import runner
@@ -48,6 +49,11 @@ def test_nothing_of_ours_is_left_outside_the_schema(empty_database_url: str) -> 
         ).fetchone()
     assert strays == []
     assert locks == (0,)
+
+
+def test_known_versions_are_the_migrations() -> None:
+    scripts = ScriptDirectory(str(runner.FOLDER))
+    assert tuple(script.revision for script in scripts.walk_revisions()) == runner.KNOWN
 
 
 def test_database_without_schema_is_told_to_migrate(empty_database_url: str) -> None:
