@@ -1,6 +1,6 @@
 """Traces without any agent, model or tool activity: kept for late parents, then dropped and counted."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from tests.spans import Sent, agent, chat, steps
 from stepwell_storage import facts, folding, idle, metrics
 from stepwell_storage.database import connect
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID
-from stepwell_storage.model import Step
+from stepwell_storage.model import Fact, LogRecord
 
 AT_ONCE = timedelta(seconds=-1)
 LATER = timedelta(hours=1)
@@ -29,9 +29,9 @@ async def connection(database_url: str) -> AsyncIterator[Connection]:
     await opened.close()
 
 
-async def store(connection: Connection, sent: list[Step]) -> None:
+async def store(connection: Connection, sent: Sequence[Fact]) -> None:
     async with connection.transaction():
-        await facts.insert_steps(connection, {LOCAL_WORKSPACE_ID: sent})
+        await facts.insert_facts(connection, {LOCAL_WORKSPACE_ID: sent})
 
 
 async def fold_all(connection: Connection) -> None:
@@ -93,6 +93,20 @@ async def test_live_steps_of_an_idle_trace_go_too(connection: Connection) -> Non
 
     assert await idle.drop(connection, AT_ONCE) == 1
     assert await count(connection, "live_steps") == 0
+
+
+async def test_log_records_of_an_idle_trace_go_too_also_where_no_span_ever_came(connection: Connection) -> None:
+    (query,) = steps(QUERY)
+    record = LogRecord(trace_id=query.trace_id, span_id=query.span_id, time_ns=query.start_ns, record_key=b"1")
+    await store(connection, [query, record, replace(record, trace_id=b"\x07" * 16)])
+    await fold_all(connection)
+    counter = metrics.LOG_RECORDS.labels("dropped")
+    before = counter._value.get()
+
+    assert await idle.drop(connection, LATER) == 0
+    assert await idle.drop(connection, AT_ONCE) == 3
+    assert counter._value.get() - before == 2
+    assert [await count(connection, table) for table in ("step_logs", "trace_windows")] == [0, 0]
 
 
 async def test_more_idle_traces_than_fit_one_transaction_are_dropped(connection: Connection) -> None:

@@ -41,7 +41,7 @@ async def connection(database_url: str) -> AsyncIterator[Connection]:
 
 async def store(connection: Connection, sent: Sequence[Step]) -> None:
     async with connection.transaction():
-        await facts.insert_steps(connection, {LOCAL_WORKSPACE_ID: sent})
+        await facts.insert_facts(connection, {LOCAL_WORKSPACE_ID: sent})
 
 
 async def fold_all(connection: Connection) -> None:

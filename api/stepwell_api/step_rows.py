@@ -19,7 +19,7 @@ from stepwell_api.graph import parent_of
 from stepwell_storage import queries
 from stepwell_storage.fold import fold_trace
 from stepwell_storage.model import Execution, Placement, Step, StepType
-from stepwell_storage.times import to_datetime
+from stepwell_storage.times import EPOCH, to_datetime
 from stepwell_storage.traces import read_steps
 
 SQL = queries.load("executions")
@@ -27,7 +27,11 @@ SQL = queries.load("executions")
 FOLDED_INLINE = 1_000
 """More steps than this are folded in a thread, so that other requests go on meanwhile."""
 
+MAX_LOGS = 100
+"""Log lines that are shown of a step."""
+
 PAYLOADS = ("input", "output", "error", "attributes", "resource", "events", "links")
+SEVERITIES = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 PayloadKey = tuple[bytes, bool]
 
 
@@ -48,9 +52,15 @@ async def describe_steps(
     connection: AsyncConnection, workspace_id: UUID, execution: Execution, placements: Sequence[Placement]
 ) -> list[dict[str, Any]]:
     """The items of a page of steps, with their payloads."""
-    payloads = await _read_payloads(connection, workspace_id, [placement.step for placement in placements])
+    steps = [placement.step for placement in placements]
+    payloads = await _read_payloads(connection, workspace_id, steps)
+    logs = await _read_logs(connection, workspace_id, steps)
     return [
-        _item(workspace_id, execution, placement, payloads.get(_key(placement.step), {})) for placement in placements
+        {
+            **_item(workspace_id, execution, placement, payloads.get(_key(placement.step), {})),
+            **_logs(logs.get(placement.step.span_id, ())),
+        }
+        for placement in placements
     ]
 
 
@@ -70,6 +80,46 @@ async def _read_payloads(
     rows = read_items(await connection.exec_driver_sql(SQL.read_payloads, parameters))
     keyed = (((bytes(row["span_id"]), row["is_live"]), row) for row in rows)
     return {key: row for key, row in keyed if starts.get(key) == row["start_time"]}
+
+
+async def _read_logs(
+    connection: AsyncConnection, workspace_id: UUID, steps: Sequence[Step]
+) -> Mapping[bytes, Sequence[Mapping[str, Any]]]:
+    """The first log lines of each span in order, one more than are shown."""
+    found: dict[bytes, list[Mapping[str, Any]]] = {}
+    if steps:
+        parameters = {
+            "workspace_id": workspace_id,
+            "trace_id": steps[0].trace_id,
+            "span_ids": list({step.span_id for step in steps}),
+            "limit": MAX_LOGS + 1,
+        }
+        for line in read_items(await connection.exec_driver_sql(SQL.read_logs, parameters)):
+            found.setdefault(bytes(line["span_id"]), []).append(line)
+    return found
+
+
+def _logs(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"logs": [_log_line(line) for line in lines[:MAX_LOGS]], "more_logs": len(lines) > MAX_LOGS}
+
+
+def _log_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "time": None if line["time"] == EPOCH else line["time"],
+        "severity": line["severity_text"] or _severity(line["severity_number"]),
+        "event_name": line["event_name"],
+        "body": raw_json(line["body"]),
+        "attributes": raw_json(line["attributes"]),
+        "flags": line["flags"],
+    }
+
+
+def _severity(number: int | None) -> str | None:
+    """The short name of a severity number (OpenTelemetry's logs data model, "Displaying Severity")."""
+    if number is None:
+        return None
+    step = (number - 1) % 4 + 1
+    return SEVERITIES[(number - 1) // 4] + ("" if step == 1 else str(step))
 
 
 def _key(step: Step) -> PayloadKey:

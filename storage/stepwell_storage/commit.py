@@ -1,7 +1,7 @@
 """Group commit: many requests share one transaction, and each is answered only after it is durable.
 
-Steps are sharded by trace over a few `Writer`s, each with a connection of its own, so that writers never meet in the
-same rows. What waits is bounded by its size; beyond it, senders are told when to come back.
+Steps and log records are sharded by trace over a few `Writer`s, each with a connection of its own, so that writers
+never meet in the same rows. What waits is bounded by its size; beyond it, senders are told when to come back.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from stepwell_storage.errors import DatabaseUnavailableError, QueueFullError
-from stepwell_storage.model import Step
+from stepwell_storage.model import Fact
 from stepwell_storage.partitions import KnownDays
 from stepwell_storage.settings import Settings
 from stepwell_storage.writer import SHORTEST_RETRY_S, CommitResult, Part, Writer
@@ -22,7 +22,7 @@ LONGEST_RETRY_S: Final = 30.0
 
 
 class Committer:
-    """Takes steps from any number of requests and commits them in groups."""
+    """Takes facts from any number of requests and commits them in groups."""
 
     def __init__(self, settings: Settings, *, writers: int = WRITERS) -> None:
         self._max_queued_bytes = settings.max_queued_bytes
@@ -41,8 +41,8 @@ class Committer:
         self._tasks = [asyncio.create_task(writer.run()) for writer in self._writers]
         self._is_open = True
 
-    async def submit(self, workspace_id: UUID, steps: Sequence[Step], size_bytes: int) -> CommitResult:
-        """Stores the steps and returns when that is durable.
+    async def submit(self, workspace_id: UUID, facts: Sequence[Fact], size_bytes: int) -> CommitResult:
+        """Stores the facts and returns when that is durable.
 
         Raises:
             QueueFullError: too much waits already; nothing of this submit is stored.
@@ -51,10 +51,10 @@ class Committer:
         """
         if not self._is_open:
             raise DatabaseUnavailableError("This process takes no data now")
-        if not steps:
+        if not facts:
             return CommitResult()
         self._require_room(size_bytes)
-        parts = self._parts(workspace_id, steps, size_bytes)
+        parts = self._parts(workspace_id, facts, size_bytes)
         for writer, part in parts:
             writer.put(part)
         results = await asyncio.gather(*[part.result for _, part in parts])
@@ -77,13 +77,13 @@ class Committer:
         retry_after_s = min(max(queued_bytes / bytes_per_s, SHORTEST_RETRY_S), LONGEST_RETRY_S)
         raise QueueFullError("Too much is waiting to be stored; try again later", retry_after_s=retry_after_s)
 
-    def _parts(self, workspace_id: UUID, steps: Sequence[Step], size_bytes: int) -> list[tuple[Writer, Part]]:
+    def _parts(self, workspace_id: UUID, facts: Sequence[Fact], size_bytes: int) -> list[tuple[Writer, Part]]:
         loop = asyncio.get_running_loop()
-        shards: list[list[Step]] = [[] for _ in self._writers]
-        for step in steps:
-            shards[hash(step.trace_id) % len(shards)].append(step)
+        shards: list[list[Fact]] = [[] for _ in self._writers]
+        for fact in facts:
+            shards[hash(fact.trace_id) % len(shards)].append(fact)
         return [
-            (writer, Part(workspace_id, shard, size_bytes * len(shard) // len(steps), loop.create_future()))
+            (writer, Part(workspace_id, shard, size_bytes * len(shard) // len(facts), loop.create_future()))
             for writer, shard in zip(self._writers, shards, strict=True)
             if shard
         ]

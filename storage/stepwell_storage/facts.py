@@ -1,25 +1,26 @@
-"""Writes steps once each, and marks the traces that have new ones for the worker.
+"""Writes steps and log records once each, and marks the traces that have new ones for the worker.
 
 `rows` writes the lines, `commit` brings the transactions, `partitions` the tables. A span is known by its workspace,
-trace id, span id and start time; what is stored already is left as it is, so that sending again changes nothing.
+trace id, span id and start time, a log record by its span, its time and a digest of its content; what is stored already
+is left as it is, so that sending again changes nothing.
 
-Steps go straight into their table by COPY. Those that were seen lately, and all of them where the table says that one
+Rows go straight into their table by COPY. Those that were seen lately, and all of them where the table says that one
 is there already, go through a staging table, which is slower. Rows are written in the order of their keys, so that
-two writers of the same spans wait for each other instead of blocking each other for good.
+two writers of the same rows wait for each other instead of blocking each other for good.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import psycopg
 
 from stepwell_storage import queries
-from stepwell_storage.model import Step
+from stepwell_storage.model import Fact, LogRecord, Step
 from stepwell_storage.partitions import NS_PER_DAY
-from stepwell_storage.rows import NS_PER_US, step_lines, timestamp
+from stepwell_storage.rows import NS_PER_US, log_lines, step_lines, timestamp
 
 SQL = queries.load("facts")
 
@@ -29,44 +30,48 @@ RECENT_KEYS = 100_000
 
 
 class Key(NamedTuple):
-    """What makes a step the same step; its order is that of the database's index, day by day."""
+    """What makes a row the same row; its order is that of the database's index, day by day."""
 
     day: int
     workspace: bytes
     trace_id: bytes
     span_id: bytes
-    start_us: int
+    time_us: int
+    record_key: bytes = b""
+    """Tells log records of one span and moment apart; steps have none."""
 
 
-Rows = dict[Key, Step]
+_Fact = TypeVar("_Fact", Step, LogRecord)
 
 
 @dataclass(frozen=True, slots=True)
 class Insertion:
-    """What became of the steps of one call; each is in exactly one of the three."""
+    """What became of the facts of one call; each is in exactly one of the four."""
 
     stored: int
     """Finished steps that are new."""
     live: int
     """Running steps that are new."""
-    repeated: tuple[Step, ...]
-    """Steps that were stored already, came twice, or run no more because their finished span came along."""
+    logs: int
+    """Log records that are new."""
+    repeated: tuple[Fact, ...]
+    """What was stored already, came twice, or runs no more because its finished span came along."""
 
     @property
     def duplicate(self) -> int:
-        """How many steps changed nothing."""
+        """How many facts changed nothing."""
         return len(self.repeated)
 
 
 @dataclass(slots=True)
 class RecentKeys:
-    """Remembers the keys of the last steps, at least `RECENT_KEYS` of them; a guess that may be wrong both ways."""
+    """Remembers the keys of the last rows, at least `RECENT_KEYS` of them; a guess that may be wrong both ways."""
 
     _newer: set[int] = field(default_factory=set)
     _older: set[int] = field(default_factory=set)
 
     def holds(self, key: Key) -> bool:
-        """Whether the step may have been written lately; remembers that it is now."""
+        """Whether the row may have been written lately; remembers that it is now."""
         mark = hash(key)
         if mark in self._newer or mark in self._older:
             return True
@@ -76,75 +81,133 @@ class RecentKeys:
         return False
 
 
+def _finished_key(workspace: bytes, step: Step) -> Key:
+    return Key(step.start_ns // NS_PER_DAY, workspace, step.trace_id, step.span_id, step.start_ns // NS_PER_US)
+
+
+def _live_key(workspace: bytes, step: Step) -> Key:
+    """Live steps have one table, which knows a span by its ids alone."""
+    return Key(0, workspace, step.trace_id, step.span_id, 0)
+
+
+def _log_key(workspace: bytes, record: LogRecord) -> Key:
+    return Key(0, workspace, record.trace_id, record.span_id, record.time_ns // NS_PER_US, record.record_key)
+
+
+def _stored_key(row: Sequence[Any]) -> Key:
+    """The key of a finished step from what its insertion returns."""
+    workspace_id, trace_id, span_id, start_us = row
+    return Key(start_us * NS_PER_US // NS_PER_DAY, workspace_id.bytes, trace_id, span_id, start_us)
+
+
+def _stored_live_key(row: Sequence[Any]) -> Key:
+    return Key(0, row[0].bytes, row[1], row[2], 0)
+
+
+def _stored_log_key(row: Sequence[Any]) -> Key:
+    return Key(0, row[0].bytes, *row[1:])
+
+
 @dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(Generic[_Fact]):
+    """A table: how its rows are written, straight or through its staging table, and what makes them the same."""
+
+    lines: Callable[[str, Sequence[_Fact]], bytes]
+    stored_key: Callable[[Sequence[Any]], Key]
     copy: str
+    create_staging: str
+    empty_staging: str
+    copy_staging: str
     insert_staged: str
 
 
-FACTS = _Target(SQL.copy_steps, SQL.insert_staged_steps)
-LIVE = _Target(SQL.copy_live_steps, SQL.insert_staged_live_steps)
+_STEP_STAGING = (SQL.create_staging, SQL.empty_staging, SQL.copy_staging)
+_LOG_STAGING = (SQL.create_staging_for_logs, SQL.empty_staging_for_logs, SQL.copy_staging_for_logs)
+
+FINISHED: Final[_Target[Step]] = _Target(
+    step_lines, _stored_key, SQL.copy_steps, *_STEP_STAGING, SQL.insert_staged_steps
+)
+LIVE: Final[_Target[Step]] = _Target(
+    step_lines, _stored_live_key, SQL.copy_live_steps, *_STEP_STAGING, SQL.insert_staged_live_steps
+)
+LOGS: Final[_Target[LogRecord]] = _Target(
+    log_lines, _stored_log_key, SQL.copy_logs, *_LOG_STAGING, SQL.insert_staged_logs
+)
 
 
-async def insert_steps(
+async def insert_facts(
     connection: psycopg.AsyncConnection,
-    batches: Mapping[UUID, Sequence[Step]],
+    batches: Mapping[UUID, Sequence[Fact]],
     *,
     recent: RecentKeys | None = None,
 ) -> Insertion:
-    """Stores the steps of each workspace and marks the traces with new ones, in the caller's transaction.
+    """Stores the facts of each workspace and marks the traces with new ones, in the caller's transaction.
 
     Days without a partition are the caller's to ensure (`partitions.KnownDays`). `recent` belongs to one writer.
 
     Raises:
-        UnstorableStepError: a step cannot be written as a row.
+        UnstorableStepError: a fact cannot be written as a row.
         psycopg.Error: what the database says; nothing of the call is to be kept then.
     """
-    finished, live, repeated = _sorted_out(batches)
-    new = await _insert(connection, FACTS, finished, recent)
+    finished, live, logs, repeated = _sorted_out(batches)
+    new = await _insert(connection, FINISHED, finished, recent)
     new_live = await _insert(connection, LIVE, live, recent)
+    new_logs = await _insert(connection, LOGS, logs, recent)
     repeated += [step for key, step in finished.items() if key not in new]
     repeated += [step for key, step in live.items() if key not in new_live]
-    await _mark_dirty(connection, [*new.items(), *new_live.items()])
-    return Insertion(stored=len(new), live=len(new_live), repeated=tuple(repeated))
+    repeated += [record for key, record in logs.items() if key not in new_logs]
+    await _mark_dirty(connection, [*new.items(), *new_live.items()], new_logs)
+    return Insertion(stored=len(new), live=len(new_live), logs=len(new_logs), repeated=tuple(repeated))
 
 
-def _sorted_out(batches: Mapping[UUID, Sequence[Step]]) -> tuple[Rows, Rows, list[Step]]:
-    """Finished and running steps in the order of their keys, and the steps that need no row beside them."""
-    finished: Rows = {}
-    live: Rows = {}
-    repeated: list[Step] = []
-    for workspace_id, steps in batches.items():
+def _sorted_out(
+    batches: Mapping[UUID, Sequence[Fact]],
+) -> tuple[dict[Key, Step], dict[Key, Step], dict[Key, LogRecord], list[Fact]]:
+    """Finished steps, running steps and log records in the order of their keys, and what needs no row beside them."""
+    finished: dict[Key, Step] = {}
+    live: dict[Key, Step] = {}
+    logs: dict[Key, LogRecord] = {}
+    repeated: list[Fact] = []
+    for workspace_id, facts in batches.items():
         workspace = workspace_id.bytes
-        for step in steps:
-            start_ns, rows = step.start_ns, live if step.is_live else finished
-            # Live steps have one table, which knows a span by its ids alone.
-            day, start_us = (0, 0) if step.is_live else (start_ns // NS_PER_DAY, start_ns // NS_PER_US)
-            key = Key(day, workspace, step.trace_id, step.span_id, start_us)
-            if key in rows:
-                repeated.append(step)
+        for fact in facts:
+            if isinstance(fact, LogRecord):
+                is_new = _added(logs, _log_key(workspace, fact), fact)
+            elif fact.is_live:
+                is_new = _added(live, _live_key(workspace, fact), fact)
             else:
-                rows[key] = step
+                is_new = _added(finished, _finished_key(workspace, fact), fact)
+            if not is_new:
+                repeated.append(fact)
     if live:
         ended = {key[1:4] for key in finished}
         repeated += [step for key, step in live.items() if key[1:4] in ended]
         live = {key: step for key, step in live.items() if key[1:4] not in ended}
-    return _in_order(finished), _in_order(live), repeated
+    return _in_order(finished), _in_order(live), _in_order(logs), repeated
 
 
-def _in_order(rows: Rows) -> Rows:
+def _added(rows: dict[Key, _Fact], key: Key, fact: _Fact) -> bool:
+    if key in rows:
+        return False
+    rows[key] = fact
+    return True
+
+
+def _in_order(rows: dict[Key, _Fact]) -> dict[Key, _Fact]:
     return {key: rows[key] for key in sorted(rows)}
 
 
-async def _insert(connection: psycopg.AsyncConnection, target: _Target, rows: Rows, recent: RecentKeys | None) -> Rows:
+async def _insert(
+    connection: psycopg.AsyncConnection, target: _Target[_Fact], rows: dict[Key, _Fact], recent: RecentKeys | None
+) -> dict[Key, _Fact]:
     """Inserts the rows that are not there yet and returns them."""
     suspects = {key: rows[key] for key in rows if recent.holds(key)} if recent else {}
-    fresh = {key: step for key, step in rows.items() if key not in suspects} if suspects else rows
-    new: Rows = {}
+    fresh = {key: fact for key, fact in rows.items() if key not in suspects} if suspects else rows
+    new: dict[Key, _Fact] = {}
     if fresh:
         try:
             async with connection.transaction():
-                await _copy(connection, target.copy, fresh)
+                await _copy(connection, target.copy, target.lines, fresh)
             new = fresh
         except psycopg.errors.UniqueViolation:
             suspects = rows
@@ -153,34 +216,37 @@ async def _insert(connection: psycopg.AsyncConnection, target: _Target, rows: Ro
     return new
 
 
-async def _insert_staged(connection: psycopg.AsyncConnection, target: _Target, rows: Rows) -> Rows:
-    await connection.execute(SQL.create_staging)
-    await connection.execute(SQL.empty_staging)
-    await _copy(connection, SQL.copy_staging, rows)
+async def _insert_staged(
+    connection: psycopg.AsyncConnection, target: _Target[_Fact], rows: dict[Key, _Fact]
+) -> dict[Key, _Fact]:
+    await connection.execute(target.create_staging)
+    await connection.execute(target.empty_staging)
+    await _copy(connection, target.copy_staging, target.lines, rows)
     cursor = await connection.execute(target.insert_staged)
-    new: Rows = {}
-    async for workspace_id, trace_id, span_id, start_us in cursor:
-        day, start_us = (0, 0) if target is LIVE else (start_us * NS_PER_US // NS_PER_DAY, start_us)
-        key = Key(day, workspace_id.bytes, trace_id, span_id, start_us)
-        new[key] = rows[key]
-    return new
+    keys = [target.stored_key(row) async for row in cursor]
+    return {key: rows[key] for key in keys}
 
 
-async def _copy(connection: psycopg.AsyncConnection, statement: str, rows: Rows) -> None:
+async def _copy(
+    connection: psycopg.AsyncConnection,
+    statement: str,
+    lines: Callable[[str, Sequence[_Fact]], bytes],
+    rows: dict[Key, _Fact],
+) -> None:
     async with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for workspace, steps in _runs(rows):
-            for at in range(0, len(steps), LINES_PER_WRITE):
-                await copy.write(step_lines(workspace, steps[at : at + LINES_PER_WRITE]))
+        for workspace, facts in _runs(rows):
+            for at in range(0, len(facts), LINES_PER_WRITE):
+                await copy.write(lines(workspace, facts[at : at + LINES_PER_WRITE]))
 
 
-def _runs(rows: Rows) -> Iterable[tuple[str, list[Step]]]:
+def _runs(rows: dict[Key, _Fact]) -> Iterable[tuple[str, list[_Fact]]]:
     """The rows in their order, cut where the workspace changes."""
-    runs: list[tuple[bytes, list[Step]]] = []
-    for key, step in rows.items():
+    runs: list[tuple[bytes, list[_Fact]]] = []
+    for key, fact in rows.items():
         if not runs or runs[-1][0] != key.workspace:
             runs.append((key.workspace, []))
-        runs[-1][1].append(step)
-    return [(_workspace_text(workspace), steps) for workspace, steps in runs]
+        runs[-1][1].append(fact)
+    return [(_workspace_text(workspace), facts) for workspace, facts in runs]
 
 
 @lru_cache(maxsize=1024)
@@ -188,20 +254,34 @@ def _workspace_text(workspace: bytes) -> str:
     return str(UUID(bytes=workspace))
 
 
-async def _mark_dirty(connection: psycopg.AsyncConnection, new: Iterable[tuple[Key, Step]]) -> None:
-    """One mark for each trace with new steps: the span of their start times and how many there are."""
-    starts_ns: dict[tuple[bytes, bytes], list[int]] = {}
-    for key, step in new:
-        starts_ns.setdefault((key.workspace, key.trace_id), []).append(step.start_ns)
-    if not starts_ns:
-        return
-    lines = [
-        f"{_workspace_text(workspace)}\t\\\\x{trace_id.hex()}\t{timestamp(min(times))}\t{timestamp(max(times))}\t{len(times)}\n"
-        for (workspace, trace_id), times in starts_ns.items()
+async def _mark_dirty(
+    connection: psycopg.AsyncConnection, steps: Iterable[tuple[Key, Step]], logs: Iterable[Key]
+) -> None:
+    """One mark for each trace with new steps: the span of their start times and how many there are.
+
+    A trace with new log records alone gets one with no spans and the records' times.
+    """
+    starts_us: dict[tuple[bytes, bytes], list[int]] = {}
+    for key, step in steps:
+        starts_us.setdefault((key.workspace, key.trace_id), []).append(step.start_ns // NS_PER_US)
+    times_us: dict[tuple[bytes, bytes], list[int]] = {}
+    for key in logs:
+        if (key.workspace, key.trace_id) not in starts_us:
+            times_us.setdefault((key.workspace, key.trace_id), []).append(key.time_us)
+    marks = [
+        *[_mark(*trace, min(times), max(times), len(times)) for trace, times in starts_us.items()],
+        *[_mark(*trace, min(times), max(times), 0) for trace, times in times_us.items()],
     ]
+    if not marks:
+        return
     async with connection.cursor() as cursor, cursor.copy(SQL.copy_dirty_marks) as copy:
-        await copy.write("".join(lines))
+        await copy.write("".join(marks))
     await connection.execute(SQL.notify_dirty)
+
+
+def _mark(workspace: bytes, trace_id: bytes, earliest_us: int, latest_us: int, spans: int) -> str:
+    earliest, latest = timestamp(earliest_us * NS_PER_US), timestamp(latest_us * NS_PER_US)
+    return f"{_workspace_text(workspace)}\t\\\\x{trace_id.hex()}\t{earliest}\t{latest}\t{spans}\n"
 
 
 async def delete_superseded_live_steps(connection: psycopg.AsyncConnection) -> int:

@@ -27,11 +27,13 @@ MAX_SPANS: Final = 20_000
 MAX_MARKS: Final = 10_000
 
 Key = tuple[UUID, bytes]
+Marked = dict[Key, tuple[datetime, datetime]]
+"""Earliest and latest time that the marks of each trace tell."""
 
 
 @dataclass(slots=True)
 class DirtyTrace:
-    """A trace with new steps: the marks that say so, and how many spans they stand for."""
+    """A trace with new steps or log records: the marks that say so, and how many spans they stand for."""
 
     key: Key
     sequences: list[int]
@@ -84,20 +86,35 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
 
 
 async def _claim(connection: psycopg.AsyncConnection[Any], sequences: Sequence[int]) -> list[TraceWindow]:
-    """Takes the marks, locks their traces and gives each trace's whole window."""
+    """Takes the marks, locks their traces and gives each trace's whole window.
+
+    Log records, whose marks count no spans, widen no window, since it is for steps; but a trace that has nothing else
+    gets one, by which it is found idle.
+    """
     cursor = await connection.execute(SQL.claim_marks, {"sequences": list(sequences)})
-    marked: dict[Key, tuple[datetime, datetime]] = {}
-    for workspace_id, trace_id, earliest, latest in await cursor.fetchall():
+    stepped: Marked = {}
+    logged: Marked = {}
+    for workspace_id, trace_id, earliest, latest, span_count in await cursor.fetchall():
+        marked = stepped if span_count else logged
         known = marked.get((workspace_id, trace_id), (earliest, latest))
         marked[workspace_id, trace_id] = min(known[0], earliest), max(known[1], latest)
+    if not (stepped or logged):
+        return []
+    await connection.execute(SQL.lock_traces, {"trace_ids": [trace_id for _, trace_id in {**stepped, **logged}]})
+    windows = await _windows(connection, SQL.widen_windows, stepped)
+    return windows + await _windows(
+        connection, SQL.ensure_windows, {key: times for key, times in logged.items() if key not in stepped}
+    )
+
+
+async def _windows(connection: psycopg.AsyncConnection[Any], statement: str, marked: Marked) -> list[TraceWindow]:
     if not marked:
         return []
     parameters = {
         "workspace_ids": [workspace_id for workspace_id, _ in marked],
         "trace_ids": [trace_id for _, trace_id in marked],
-        "earliest": [window[0] for window in marked.values()],
-        "latest": [window[1] for window in marked.values()],
+        "earliest": [times[0] for times in marked.values()],
+        "latest": [times[1] for times in marked.values()],
     }
-    await connection.execute(SQL.lock_traces, {"trace_ids": parameters["trace_ids"]})
-    cursor = await connection.execute(SQL.widen_windows, parameters)
+    cursor = await connection.execute(statement, parameters)
     return [TraceWindow(*row) for row in await cursor.fetchall()]

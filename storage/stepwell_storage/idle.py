@@ -30,7 +30,7 @@ async def mark(connection: Connection, windows: Sequence[TraceWindow]) -> None:
 
 
 async def drop(connection: Connection, drop_after: timedelta) -> int:
-    """Deletes the steps of traces that have been idle for longer; gives the number of steps.
+    """Deletes what traces hold that have been idle for longer; gives the number of steps and log records.
 
     Works in transactions of bounded size, under the traces' locks, so that a fold sees all of a trace or nothing.
     """
@@ -55,9 +55,10 @@ async def _delete(connection: Connection, found: Sequence[TraceWindow]) -> int:
         return 0
     finished = await connection.execute(SQL.delete_steps, columns_of(windows))
     live = await connection.execute(SQL.delete_live_steps, _ids(windows))
-    count = finished.rowcount + live.rowcount
-    metrics.SPANS_DROPPED.labels(REASON).inc(count)
-    return count
+    logs = await connection.execute(SQL.delete_logs, _ids(windows))
+    metrics.SPANS_DROPPED.labels(REASON).inc(finished.rowcount + live.rowcount)
+    metrics.LOG_RECORDS.labels("dropped").inc(logs.rowcount)
+    return finished.rowcount + live.rowcount + logs.rowcount
 
 
 def _ids(windows: Sequence[TraceWindow]) -> dict[str, Any]:

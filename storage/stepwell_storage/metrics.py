@@ -34,8 +34,9 @@ SPANS_UNAVAILABLE = Counter(
     "stepwell_spans_unavailable_total", "Spans answered with a retryable error; the sender still has them."
 )
 RECORDS_UNSTORED = Counter(
-    "stepwell_records_unstored_total", "Log records and metrics acknowledged with a warning, not stored.", ["signal"]
+    "stepwell_records_unstored_total", "Log records and metrics that were not stored; the sender is told.", ["signal"]
 )
+LOG_RECORDS = Counter("stepwell_log_records_total", "Log records of spans, by what became of them.", ["outcome"])
 REQUESTS = Counter(
     "stepwell_otlp_requests_total", "OTLP requests by signal, transport and gRPC code.", ["signal", "transport", "code"]
 )
@@ -54,7 +55,7 @@ QUEUED_BYTES = Gauge(
     "stepwell_queued_bytes", "Decoded requests that wait for their commit.", multiprocess_mode="livesum"
 )
 COMMIT_SECONDS = Histogram("stepwell_commit_seconds", "Duration of one group commit.", buckets=_SECONDS)
-COMMIT_SPANS = Histogram("stepwell_commit_spans", "Spans in one group commit.", buckets=_COUNT)
+COMMIT_SPANS = Histogram("stepwell_commit_spans", "Spans and log records in one group commit.", buckets=_COUNT)
 COMMIT_FAILURES = Counter(
     "stepwell_commit_failures_total", "Group commits that failed, retried ones included.", ["error_type"]
 )

@@ -1,8 +1,8 @@
-"""The shapes that flow through Stepwell: steps (facts, one for each span) and the executions folded from them.
+"""The shapes that flow through Stepwell: steps and log records (facts), and the executions folded from them.
 
-The receiver maps spans to `Step`, `facts` writes and reads them, `fold` turns a trace's steps into `Execution`s,
-`executions` writes those. Vocabularies are the contract's; times are integer nanoseconds since 1970 UTC, cut to
-whole microseconds, which is what PostgreSQL keeps.
+The receiver maps spans to `Step` and log records to `LogRecord`, `facts` writes them, `fold` turns a trace's steps into
+`Execution`s, `executions` writes those. Vocabularies are the contract's; times are integer nanoseconds since 1970 UTC,
+cut to whole microseconds, which is what PostgreSQL keeps.
 """
 
 from dataclasses import dataclass, field
@@ -125,6 +125,37 @@ class Step:
     resource_json: str | None = None
     events_json: str | None = None
     links_json: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRecord:
+    """A log record of a span, mapped: a row of ``analytics.step_logs``; `Step` says what its text and JSON are.
+
+    A record that carries messages of a model call gives its step input or output; any other is a line of its log.
+    """
+
+    trace_id: bytes
+    span_id: bytes
+    time_ns: int
+    """When it happened, else when it was observed; 0 where the sender tells neither."""
+    record_key: bytes
+    """Digest of all that was sent, so that a record that comes again is known."""
+    event_name: str | None = None
+    severity_number: int | None = None
+    severity_text: str | None = None
+    input_json: str | None = None
+    """A list of messages that went into the call."""
+    output_json: str | None = None
+    """A list of messages that came out of it."""
+    body_json: str | None = None
+    """``None`` where the body holds the messages above."""
+    attributes_json: str | None = None
+    flags: tuple[str, ...] = ()
+    """What was mended on the way in, such as ``attribute_cut``."""
+
+
+Fact = Step | LogRecord
+"""What the receiver stores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""Writes steps as lines of PostgreSQL's COPY text format (manual: COPY, "Text Format"); pure.
+"""Writes steps and log records as lines of PostgreSQL's COPY text format (manual: COPY, "Text Format"); pure.
 
 By hand, because this is the hottest path of ingest. The order of the fields is that of ``copy_steps`` and its
-siblings in ``sql/facts.sql``; if you change one, also change the other.
+siblings in ``sql/facts.sql`` (``copy_logs`` for log records); if you change one, also change the other.
 """
 
 import json
@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import attrgetter
 
 from stepwell_storage.errors import StorageError
-from stepwell_storage.model import Checkpoint, Step
+from stepwell_storage.model import Checkpoint, LogRecord, Step
 
 NULL = r"\N"
 NS_PER_US = 1_000
@@ -21,7 +21,7 @@ CACHED_TEXTS = 20_000
 
 
 class UnstorableStepError(StorageError):
-    """A step that PostgreSQL could not take, such as one with a time beyond the year 9999."""
+    """A step or a log record that PostgreSQL could not take, such as one with a time beyond the year 9999."""
 
 
 _numbers = attrgetter(
@@ -73,6 +73,8 @@ _documents = attrgetter(
     "events_json",
     "links_json",
 )
+
+_log_documents = attrgetter("input_json", "output_json", "body_json", "attributes_json")
 
 
 def escape(text: str) -> str:
@@ -138,6 +140,35 @@ def _step_line(workspace: str, step: Step) -> str:
         )
         + "\n"
     )
+
+
+def log_lines(workspace: str, records: Iterable[LogRecord]) -> bytes:
+    """The COPY lines of a workspace's log records.
+
+    Raises:
+        UnstorableStepError: as for `step_lines`.
+    """
+    try:
+        return "".join([_log_line(workspace, record) for record in records]).encode()
+    except (ValueError, TypeError, OverflowError, OSError) as error:
+        raise UnstorableStepError(f"A log record cannot be written as a row: {type(error).__name__}") from error
+
+
+def _log_line(workspace: str, record: LogRecord) -> str:
+    severity, documents = record.severity_number, _log_documents(record)
+    fields = [
+        workspace,
+        rf"\\x{record.trace_id.hex()}",
+        rf"\\x{record.span_id.hex()}",
+        timestamp(record.time_ns),
+        rf"\\x{record.record_key.hex()}",
+        _escaped_word(record.event_name),
+        NULL if severity is None else str(severity),
+        _escaped_word(record.severity_text),
+        *[NULL if document is None else escape(document) for document in documents],
+        escape(_array(record.flags)) if record.flags else "{}",
+    ]
+    return "\t".join(fields) + "\n"
 
 
 def timestamp(time_ns: int) -> str:

@@ -103,6 +103,27 @@ step_facts = Table("step_facts", metadata, *_step_columns(is_start_in_key=True),
 live_steps = Table("live_steps", metadata, *_step_columns(is_start_in_key=False))
 Index("live_steps_age", live_steps.c.workspace_id, live_steps.c.start_time)
 
+step_logs = Table(
+    "step_logs",
+    metadata,
+    *[_key(name, kind) for name, kind in (("workspace_id", UUID()), ("trace_id", BYTEA()), ("span_id", BYTEA()))],
+    _key("time", TIME),
+    _key("record_key", BYTEA()),
+    *_optional(Text(), "event_name"),
+    *_optional(Integer(), "severity_number"),
+    *_optional(Text(), "severity_text"),
+    *_optional(JSONB(), "input", "output", "body", "attributes"),
+    _required("flags", ARRAY(Text())),
+    _now("created_at"),
+)
+Index(
+    "step_logs_messages",
+    step_logs.c.workspace_id,
+    step_logs.c.trace_id,
+    step_logs.c.span_id,
+    postgresql_where=step_logs.c.input.is_not(None) | step_logs.c.output.is_not(None),
+)
+
 dirty_traces = Table(
     "dirty_traces",
     metadata,

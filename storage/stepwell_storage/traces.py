@@ -41,14 +41,21 @@ def columns_of(windows: Sequence[TraceWindow]) -> dict[str, Any]:
 async def read_narrow(
     connection: psycopg.AsyncConnection[Any], windows: Sequence[TraceWindow]
 ) -> dict[TraceWindow, list[Step]]:
-    """The steps of each trace without their payload; a live step and its finished twin may both be there."""
+    """The steps of each trace without their payload; a live step and its finished twin may both be there.
+
+    A step has input or output, too, where messages in its logs give it one.
+    """
     found: dict[TraceWindow, list[Step]] = {window: [] for window in windows}
     if windows:
+        columns = columns_of(windows)
         async with connection.cursor(binary=True) as cursor:
-            await cursor.execute(SQL.read_narrow, columns_of(windows))
-            for row in await cursor.fetchall():
-                window = windows[row[0] - 1]
-                found[window].append(_step(window.trace_id, row))
+            await cursor.execute(SQL.read_narrow, columns)
+            rows = await cursor.fetchall()
+            await cursor.execute(SQL.read_message_spans, {key: columns[key] for key in ("workspace_ids", "trace_ids")})
+            messages = {(place, span_id): told for place, span_id, *told in await cursor.fetchall()}
+        for row in rows:
+            window = windows[row[0] - 1]
+            found[window].append(_step(window.trace_id, row, messages.get(row[:2], (False, False))))
     return found
 
 
@@ -62,8 +69,8 @@ async def read_steps(connection: psycopg.AsyncConnection[Any], workspace_id: UUI
     return (await read_narrow(connection, [window]))[window]
 
 
-def _step(trace_id: bytes, row: Sequence[Any]) -> Step:
-    """A step from a row of `read_narrow`; the order is the query's."""
+def _step(trace_id: bytes, row: Sequence[Any], has_messages: Sequence[bool]) -> Step:
+    """A step from a row of `read_narrow`, in the query's order, and whether its logs hold input and output."""
     (_, span_id, parent_span_id, parent_is_remote, start, end, duration_ms, name, step_name, step_type,
      role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
      model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
@@ -83,7 +90,8 @@ def _step(trace_id: bytes, row: Sequence[Any]) -> Step:
         user_id=user_id, trigger_type=trigger_type,
         trigger_source_json=trigger_source, runtime_mode=runtime_mode, service_name=service_name,
         service_version=service_version, environment=environment, framework=framework, scope_name=scope_name,
-        has_input=has_input, has_output=has_output, flags=tuple(flags), checkpoints=_checkpoints(checkpoints),
+        has_input=has_input or has_messages[0], has_output=has_output or has_messages[1],
+        flags=tuple(flags), checkpoints=_checkpoints(checkpoints),
         is_live=is_live,
     )  # fmt: skip
 

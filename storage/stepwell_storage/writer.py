@@ -1,7 +1,7 @@
 """One writer of the group commit: a queue, a connection, and what to do when either gives trouble.
 
-`commit` spreads the steps over several writers. What the database refuses for its content is narrowed down to the
-single step, so that one bad step harms no other; what fails because the database is away goes back to the senders.
+`commit` spreads the facts over several writers. What the database refuses for its content is narrowed down to the
+single one, so that a bad one harms no other; what fails because the database is away goes back to the senders.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ import psycopg
 from stepwell_storage import metrics
 from stepwell_storage.database import connect
 from stepwell_storage.errors import DatabaseUnavailableError
-from stepwell_storage.facts import Insertion, RecentKeys, insert_steps
-from stepwell_storage.model import Step
+from stepwell_storage.facts import Insertion, RecentKeys, insert_facts
+from stepwell_storage.model import Fact, Step
 from stepwell_storage.partitions import KnownDays
 from stepwell_storage.rows import UnstorableStepError
 
 LOGGER = logging.getLogger(__name__)
 
-GROUP_STEPS: Final = 8_000
+GROUP_FACTS: Final = 8_000
 GROUP_BYTES: Final = 16 * 1024 * 1024
 STATEMENT_TIMEOUT_S: Final = 60.0
 
@@ -45,7 +45,7 @@ CONTENT_ERRORS = (
     psycopg.errors.ProgramLimitExceeded,
     psycopg.errors.StatementTooComplex,
 )
-"""What is wrong with the steps themselves; sending them again would not help. No broken constraint is among them: none
+"""What is wrong with the facts themselves; sending them again would not help. No broken constraint is among them: none
 of ours can be broken by content, so that would be an error of ours, and the senders keep their data."""
 
 PASSING_ERRORS = (
@@ -60,14 +60,14 @@ PASSING_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """What became of the steps of one submit, all of it durable; the three counts add up to the steps."""
+    """What became of the facts of one submit, all of it durable; the three counts add up to the facts."""
 
     stored: int = 0
-    """New steps, running ones included."""
+    """New steps, running ones included, and new log records."""
     duplicate: int = 0
-    """Steps that changed nothing, because they are stored already."""
+    """Facts that changed nothing, because they are stored already."""
     rejected: int = 0
-    """Steps that the database cannot take; sending them again would not help."""
+    """Facts that the database cannot take; sending them again would not help."""
     reason: str | None = None
     """Why, as a word for ``stepwell_spans_rejected_total``; ``None`` where none was rejected."""
 
@@ -82,10 +82,10 @@ class CommitResult:
 
 @dataclass(slots=True)
 class Part:
-    """The steps of one submit that belong to one writer, and the promise of their result."""
+    """The facts of one submit that belong to one writer, and the promise of their result."""
 
     workspace_id: UUID
-    steps: Sequence[Step]
+    facts: Sequence[Fact]
     size_bytes: int
     result: asyncio.Future[CommitResult]
 
@@ -178,10 +178,10 @@ class Writer:
     def _next_group(self) -> list[Part]:
         """All that waits, within the bounds of a group; at least one part."""
         group = [self._queue.popleft()]
-        steps, size_bytes = len(group[0].steps), group[0].size_bytes
-        while self._queue and steps < GROUP_STEPS and size_bytes < GROUP_BYTES:
+        count, size_bytes = len(group[0].facts), group[0].size_bytes
+        while self._queue and count < GROUP_FACTS and size_bytes < GROUP_BYTES:
             group.append(self._queue.popleft())
-            steps += len(group[-1].steps)
+            count += len(group[-1].facts)
             size_bytes += group[-1].size_bytes
         return group
 
@@ -205,40 +205,40 @@ class Writer:
     def _measure(self, group: list[Part], size_bytes: int, took_s: float) -> None:
         self.bytes_per_s += 0.2 * (max(size_bytes, 1) / max(took_s, 1e-6) - self.bytes_per_s)
         metrics.COMMIT_SECONDS.observe(took_s)
-        metrics.COMMIT_SPANS.observe(sum(len(part.steps) for part in group))
+        metrics.COMMIT_SPANS.observe(sum(len(part.facts) for part in group))
 
     async def _store(self, group: list[Part]) -> None:
         """One transaction for all parts; where their content forbids it, one for each."""
-        batches: dict[UUID, list[Step]] = {}
+        batches: dict[UUID, list[Fact]] = {}
         for part in group:
-            batches.setdefault(part.workspace_id, []).extend(part.steps)
+            batches.setdefault(part.workspace_id, []).extend(part.facts)
         try:
             insertion = await self._insert(batches)
         except CONTENT_ERRORS as error:
-            LOGGER.warning("The database cannot take a step of a group", extra=_cause(error))
+            LOGGER.warning("The database cannot take a part of a group", extra=_cause(error))
             for part in group:
-                _resolve(part, await self._store_sound(part.workspace_id, part.steps))
+                _resolve(part, await self._store_sound(part.workspace_id, part.facts))
             return
         repeated = Counter(map(id, insertion.repeated))
         for part in group:
-            _resolve(part, _result_of(part.steps, repeated))
+            _resolve(part, _result_of(part.facts, repeated))
 
-    async def _store_sound(self, workspace_id: UUID, steps: Sequence[Step]) -> CommitResult:
-        """Stores the steps without the bad ones, which it finds by halving."""
+    async def _store_sound(self, workspace_id: UUID, facts: Sequence[Fact]) -> CommitResult:
+        """Stores the facts without the bad ones, which it finds by halving."""
         try:
-            insertion = await self._insert({workspace_id: steps})
+            insertion = await self._insert({workspace_id: facts})
         except CONTENT_ERRORS:
-            if len(steps) == 1:
+            if len(facts) == 1:
                 return CommitResult(rejected=1, reason=UNSTORABLE)
-            middle = len(steps) // 2
-            first = await self._store_sound(workspace_id, steps[:middle])
-            return first + await self._store_sound(workspace_id, steps[middle:])
-        return CommitResult(stored=len(steps) - insertion.duplicate, duplicate=insertion.duplicate)
+            middle = len(facts) // 2
+            first = await self._store_sound(workspace_id, facts[:middle])
+            return first + await self._store_sound(workspace_id, facts[middle:])
+        return CommitResult(stored=len(facts) - insertion.duplicate, duplicate=insertion.duplicate)
 
-    async def _insert(self, batches: Mapping[UUID, Sequence[Step]]) -> Insertion:
+    async def _insert(self, batches: Mapping[UUID, Sequence[Fact]]) -> Insertion:
         """One transaction, tried again where its failure has passed or a new connection may help.
 
-        Storing the same steps again changes nothing, so this is safe even where the answer to a COMMIT was lost.
+        Storing the same facts again changes nothing, so this is safe even where the answer to a COMMIT was lost.
         """
         for attempt in range(1, TRIES + 1):
             connection = await self._session.connection()
@@ -257,15 +257,16 @@ class Writer:
         raise AssertionError("the last attempt returns or raises")
 
     async def _insert_once(
-        self, connection: psycopg.AsyncConnection, batches: Mapping[UUID, Sequence[Step]]
+        self, connection: psycopg.AsyncConnection, batches: Mapping[UUID, Sequence[Fact]]
     ) -> Insertion:
-        await self._days.ensure(connection, (step.start_ns for steps in batches.values() for step in steps))
+        starts_ns = (fact.start_ns for facts in batches.values() for fact in facts if isinstance(fact, Step))
+        await self._days.ensure(connection, starts_ns)
         async with connection.transaction():
-            return await insert_steps(connection, batches, recent=self._recent)
+            return await insert_facts(connection, batches, recent=self._recent)
 
 
 def _unavailable(error: Exception) -> DatabaseUnavailableError:
-    """What keeps us from storing although the steps may be fine: the senders keep them."""
+    """What keeps us from storing although the facts may be fine: the senders keep them."""
     LOGGER.warning("A group commit failed", extra=_cause(error))
     return DatabaseUnavailableError(f"The database did not take the data: {type(error).__name__}")
 
@@ -278,14 +279,14 @@ def _cause(error: Exception) -> dict[str, str | None]:
     }
 
 
-def _result_of(steps: Sequence[Step], repeated: Counter[int]) -> CommitResult:
-    """The part's share of the group's repeated steps, which are told by identity."""
+def _result_of(facts: Sequence[Fact], repeated: Counter[int]) -> CommitResult:
+    """The part's share of the group's repeated facts, which are told by identity."""
     duplicate = 0
-    for step in steps if repeated else ():
-        if repeated[id(step)]:
-            repeated[id(step)] -= 1
+    for fact in facts if repeated else ():
+        if repeated[id(fact)]:
+            repeated[id(fact)] -= 1
             duplicate += 1
-    return CommitResult(stored=len(steps) - duplicate, duplicate=duplicate)
+    return CommitResult(stored=len(facts) - duplicate, duplicate=duplicate)
 
 
 def _resolve(part: Part, result: CommitResult) -> None:

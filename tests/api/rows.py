@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from stepwell_storage import facts, folding
 from stepwell_storage.database import connect, make_engine
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID
-from stepwell_storage.model import Role, Status, Step, StepType
+from stepwell_storage.model import Fact, Role, Status, Step, StepType
 from stepwell_storage.schema import agent_executions, execution_keys
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -108,10 +108,10 @@ def make_agent_step(span: int, start_s: float, end_s: float | None, **fields: An
     return make_step(span, None, start_s, end_s, role=Role.AGENT, **{**told, **fields})
 
 
-async def store_steps(url: str, steps: Sequence[Step], workspace_id: UUID = LOCAL_WORKSPACE_ID) -> None:
-    """Stores the steps and folds their traces, as receiver and worker do."""
+async def store_steps(url: str, steps: Sequence[Fact], workspace_id: UUID = LOCAL_WORKSPACE_ID) -> None:
+    """Stores the facts and folds their traces, as receiver and worker do."""
     async with await connect(url) as connection, connection.transaction():
-        await facts.insert_steps(connection, {workspace_id: steps})
+        await facts.insert_facts(connection, {workspace_id: steps})
     await fold_waiting(url)
 
 

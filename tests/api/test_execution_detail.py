@@ -164,6 +164,8 @@ async def test_step_has_every_column(api: httpx.AsyncClient, database_url: str) 
         **dict.fromkeys(["cache_write_tokens", "reasoning_tokens", "credits", "memory_mb", "duplicate_of"]),
         **dict.fromkeys(["created_at", "agent_name", "input", "output", "error", "attributes", "resource"]),
         **dict.fromkeys(["events", "links"]),
+        "logs": [],
+        "more_logs": False,
         "id": chat["id"],
         "execution_id": RUN_ID,
         "step_index": 1,

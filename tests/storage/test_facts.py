@@ -19,7 +19,7 @@ from tests.storage.steps import (
 )
 
 from stepwell_storage.database import connect
-from stepwell_storage.facts import RecentKeys, delete_superseded_live_steps, insert_steps
+from stepwell_storage.facts import RecentKeys, delete_superseded_live_steps, insert_facts
 from stepwell_storage.model import Step
 
 MARKS = """
@@ -31,7 +31,7 @@ FROM analytics.dirty_traces ORDER BY sequence
 
 async def _insert(connection: psycopg.AsyncConnection, *steps: Step, **options: Any) -> tuple[int, int, int]:
     async with connection.transaction():
-        insertion = await insert_steps(connection, {WORKSPACE: steps}, **options)
+        insertion = await insert_facts(connection, {WORKSPACE: steps}, **options)
     return insertion.stored, insertion.live, insertion.duplicate
 
 
@@ -60,13 +60,13 @@ async def test_suspected_steps_are_told_from_new_ones(connection: psycopg.AsyncC
 async def test_suspected_step_of_a_transaction_that_failed_is_stored(connection: psycopg.AsyncConnection) -> None:
     recent = RecentKeys()
     async with connection.transaction(force_rollback=True):
-        await insert_steps(connection, {WORKSPACE: [make_step(1)]}, recent=recent)
+        await insert_facts(connection, {WORKSPACE: [make_step(1)]}, recent=recent)
     assert await _insert(connection, make_step(1), make_step(2), recent=recent) == (2, 0, 0)
 
 
 async def test_same_ids_in_another_workspace_are_other_steps(connection: psycopg.AsyncConnection) -> None:
     async with connection.transaction():
-        insertion = await insert_steps(connection, {WORKSPACE: [make_step(1)], OTHER_WORKSPACE: [make_step(1)]})
+        insertion = await insert_facts(connection, {WORKSPACE: [make_step(1)], OTHER_WORKSPACE: [make_step(1)]})
     assert (insertion.stored, insertion.duplicate) == (2, 0)
     assert await read_all(connection, "SELECT workspace_id FROM analytics.step_facts ORDER BY 1") == [
         (WORKSPACE,),
@@ -129,7 +129,7 @@ async def test_workers_are_notified_on_commit(database_url: str, connection: psy
 
 async def test_rollback_leaves_neither_steps_nor_marks(connection: psycopg.AsyncConnection) -> None:
     async with connection.transaction(force_rollback=True):
-        await insert_steps(connection, {WORKSPACE: [make_step(1), make_live_step(2)]})
+        await insert_facts(connection, {WORKSPACE: [make_step(1), make_live_step(2)]})
     for table in ("step_facts", "live_steps", "dirty_traces"):
         assert await read_one(connection, f"SELECT count(*) FROM analytics.{table}") == 0
 
@@ -142,7 +142,7 @@ async def test_writers_of_the_same_steps_in_opposite_order_do_not_deadlock(datab
             stored = duplicate = 0
             for at in range(0, len(mine), 50):
                 async with own.transaction():
-                    insertion = await insert_steps(own, {WORKSPACE: mine[at : at + 50]})
+                    insertion = await insert_facts(own, {WORKSPACE: mine[at : at + 50]})
                 stored, duplicate = stored + insertion.stored, duplicate + insertion.duplicate
             return stored, duplicate
 

@@ -8,7 +8,7 @@ import psycopg
 from tests.storage.steps import DAY_NS, START_DAY, START_NS, WORKSPACE, make_step, read_all, read_one
 
 from stepwell_storage.database import connect
-from stepwell_storage.facts import insert_steps
+from stepwell_storage.facts import insert_facts
 from stepwell_storage.model import Step
 from stepwell_storage.partitions import KnownDays, ensure_ahead, ensure_days
 
@@ -24,7 +24,7 @@ WHERE p.relname = %s ORDER BY 1
 async def _store(connection: psycopg.AsyncConnection, *starts_ns: int) -> None:
     steps = [make_step(number, start_ns=start_ns) for number, start_ns in enumerate(starts_ns, start=1)]
     async with connection.transaction():
-        await insert_steps(connection, {WORKSPACE: steps})
+        await insert_facts(connection, {WORKSPACE: steps})
 
 
 async def _partitions(connection: psycopg.AsyncConnection, table: str) -> dict[str, list[str] | None]:
@@ -107,7 +107,7 @@ async def test_many_makers_and_writers_at_once_get_along(database_url: str) -> N
                 # Whom a new partition overtakes on the way to the default one tries again, as the group commit does.
                 with contextlib.suppress(psycopg.errors.CheckViolation):
                     async with own.transaction():
-                        await insert_steps(own, {WORKSPACE: [step]})
+                        await insert_facts(own, {WORKSPACE: [step]})
                     return
 
     async def write(trace: int) -> None:

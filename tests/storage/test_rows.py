@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.storage.steps import START_NS, WORKSPACE, make_live_step, make_step
 
-from stepwell_storage.facts import insert_steps
+from stepwell_storage.facts import insert_facts
 from stepwell_storage.model import Checkpoint, Role, Status, Step, StepType
 from stepwell_storage.rows import UnstorableStepError, step_lines, timestamp
 from stepwell_storage.times import to_ns
@@ -115,7 +115,7 @@ FULL = make_step(
 
 async def test_every_field_comes_back_as_it_was(connection: psycopg.AsyncConnection) -> None:
     async with connection.transaction():
-        await insert_steps(connection, {WORKSPACE: [FULL]})
+        await insert_facts(connection, {WORKSPACE: [FULL]})
     (row,) = await _stored(connection)
     assert row["workspace_id"] == WORKSPACE
     assert _comparable(row) == _expected(FULL)
@@ -124,14 +124,14 @@ async def test_every_field_comes_back_as_it_was(connection: psycopg.AsyncConnect
 async def test_sparse_live_step_comes_back_as_it_was(connection: psycopg.AsyncConnection) -> None:
     step = make_live_step(1)
     async with connection.transaction():
-        await insert_steps(connection, {WORKSPACE: [step]})
+        await insert_facts(connection, {WORKSPACE: [step]})
     (row,) = await _stored(connection, table="live_steps")
     assert _comparable(row) == _expected(step)
 
 
 async def test_nan_is_stored(connection: psycopg.AsyncConnection) -> None:
     async with connection.transaction():
-        await insert_steps(connection, {WORKSPACE: [make_step(1, cost_usd=math.nan)]})
+        await insert_facts(connection, {WORKSPACE: [make_step(1, cost_usd=math.nan)]})
     (row,) = await _stored(connection)
     assert math.isnan(row["cost_usd"])
 
@@ -185,7 +185,7 @@ steps = st.builds(
 @given(step=steps)
 async def test_any_step_comes_back_as_it_was(connection: psycopg.AsyncConnection, step: Step) -> None:
     async with connection.transaction(force_rollback=True):
-        await insert_steps(connection, {WORKSPACE: [step]})
+        await insert_facts(connection, {WORKSPACE: [step]})
         (row,) = await _stored(connection)
     assert _comparable(row) == _comparable(_expected(step))
 

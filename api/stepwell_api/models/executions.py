@@ -159,6 +159,22 @@ class ApiCall(BaseModel):
     provider: str | None
 
 
+class LogLine(BaseModel):
+    """A log record that was written in a step and is no message of a model call."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    time: datetime | None = Field(description="When it happened, else when it was observed; null where neither is told")
+    severity: str | None = Field(
+        description="The sender's own word, else `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` "
+        "or `FATAL`, with a step from 2 to 4 after it"
+    )
+    event_name: str | None
+    body: Any
+    attributes: Any
+    flags: list[str] = Field(description="What was mended on the way in, such as `attribute_cut`")
+
+
 class ExecutionStep(BaseModel):
     """A step of a run with what it carried."""
 
@@ -201,14 +217,16 @@ class ExecutionStep(BaseModel):
     memory_mb: float | None = Field(description="Megabytes")
     counts_tokens: bool = Field(description="Whether the run's tokens and cost include this step's")
     flags: list[str] = Field(description="What was mended on the way in, such as `end_before_start`")
-    input: Any
-    output: Any
+    input: Any = Field(description="From the span, else from messages that came as log records")
+    output: Any = Field(description="From the span, else from messages that came as log records")
     error: Any
     attributes: Any = Field(description="The span's attributes, as sent")
     resource: Any = Field(description="Attributes of the process that sent the span")
     events: Any = Field(description="The span's events")
     links: Any = Field(description="The span's links")
     created_at: datetime | None = Field(description="When Stepwell stored it")
+    logs: list[LogLine] = Field(description="The first 100 log records of the step, by time")
+    more_logs: bool = Field(description="Whether there are more than these")
 
 
 class StepPage(BaseModel):

@@ -1,4 +1,4 @@
-"""The first schema: workspaces, keys, steps as facts, dirty marks, folded executions.
+"""The first schema: workspaces, keys, steps and log records as facts, dirty marks, folded executions.
 
 Revision: 0001
 """
@@ -122,6 +122,48 @@ CREATE INDEX trace_windows_idle ON analytics.trace_windows (workspace_id, idle_s
     WHERE idle_since IS NOT NULL;
 """
 
+# Log records by their span. Not partitioned: they are asked for by their span alone, and its time does not bound theirs
+# (another clock, or none at all), so that each look-up would search the partitions of all days.
+# `input` and `output` are lists of messages; step_messages puts those of a span together in the order of their times.
+LOGS = """
+CREATE TABLE analytics.step_logs (
+    workspace_id    uuid NOT NULL,
+    trace_id        bytea NOT NULL,
+    span_id         bytea NOT NULL,
+    time            timestamptz NOT NULL,
+    record_key      bytea NOT NULL,
+    event_name      text,
+    severity_number integer,
+    severity_text   text,
+    input           jsonb,
+    output          jsonb,
+    body            jsonb,
+    attributes      jsonb,
+    flags           text[] NOT NULL,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (workspace_id, trace_id, span_id, time, record_key)
+) WITH (toast_tuple_target = 8160);
+CREATE INDEX step_logs_messages ON analytics.step_logs (workspace_id, trace_id, span_id)
+    WHERE input IS NOT NULL OR output IS NOT NULL;
+
+CREATE FUNCTION analytics.step_messages(
+    of_workspace uuid, of_trace bytea, of_span bytea, OUT input jsonb, OUT output jsonb
+) RETURNS SETOF record LANGUAGE sql STABLE AS $$
+SELECT
+    (SELECT jsonb_agg(message.value
+                      ORDER BY l.time, l.event_name <> 'gen_ai.system.message', l.record_key, message.place)
+     FROM analytics.step_logs l
+     CROSS JOIN LATERAL jsonb_array_elements(l.input) WITH ORDINALITY AS message (value, place)
+     WHERE l.workspace_id = of_workspace AND l.trace_id = of_trace AND l.span_id = of_span
+       AND (l.input IS NOT NULL OR l.output IS NOT NULL)),
+    (SELECT jsonb_agg(message.value ORDER BY l.time, l.record_key, message.place)
+     FROM analytics.step_logs l
+     CROSS JOIN LATERAL jsonb_array_elements(l.output) WITH ORDINALITY AS message (value, place)
+     WHERE l.workspace_id = of_workspace AND l.trace_id = of_trace AND l.span_id = of_span
+       AND (l.input IS NOT NULL OR l.output IS NOT NULL))
+$$;
+"""
+
 EXECUTIONS = """
 CREATE TABLE analytics.execution_keys (
     workspace_id uuid NOT NULL,
@@ -210,8 +252,10 @@ SELECT
     f.end_time,
     f.duration_ms,
     f.status,
-    f.input,
-    f.output,
+    coalesce(f.input, (SELECT told.input FROM analytics.step_messages(f.workspace_id, f.trace_id, f.span_id) told))
+        AS input,
+    coalesce(f.output, (SELECT told.output FROM analytics.step_messages(f.workspace_id, f.trace_id, f.span_id) told))
+        AS output,
     f.error,
     CASE WHEN f.prompt_tokens IS NULL AND f.completion_tokens IS NULL THEN NULL
          ELSE coalesce(f.prompt_tokens, 0) + coalesce(f.completion_tokens, 0) END AS tokens_used,
@@ -253,7 +297,7 @@ CROSS JOIN LATERAL (
 
 def upgrade() -> None:
     """Creates everything in the schema ``analytics``, which the runner has made."""
-    for part in (TENANTS, FACTS, EXECUTIONS, EXECUTION_STEPS):
+    for part in (TENANTS, FACTS, LOGS, EXECUTIONS, EXECUTION_STEPS):
         op.execute(part)
 
 

@@ -19,6 +19,10 @@ _DEFAULTS: Final = frozenset(
         "graph",
         "swarm",
         "langgraph",
+        "pipeline",
+        "haystack.pipeline",
+        "haystack.async_pipeline",
+        "haystack.agent",
         "chain",
         "invoke_agent",
         "invoke_workflow",
@@ -32,7 +36,7 @@ _DEFAULTS: Final = frozenset(
 """What frameworks write where the user gave no name, lower case."""
 
 _CLASS_NAME: Final = re.compile(
-    r"^(?:[A-Z][a-z0-9]*)*(?:Agent|Workflow|Graph|Crew|Flow|Swarm|Chain|Executor|Sequence|Parallel|Runnable|Lambda"
+    r"^(?:[A-Z][a-z0-9]*)*(?:Agent|Workflow|Graph|Crew|Flow|Swarm|GroupChat|Chain|Executor|Sequence|Parallel|Runnable|Lambda"
     r"|Passthrough|Pipeline|Runner|Engine|Team|Module|Predict|ReAct)(?:<.*>)?$"
 )
 _GENERATED: Final = re.compile(

@@ -135,3 +135,40 @@ SELECT workspace_id, trace_id, span_id, (SELECT count(*) FROM deleted) AS delete
 FROM looked_at
 ORDER BY workspace_id DESC, trace_id DESC, span_id DESC
 LIMIT 1;
+
+-- name: copy_logs
+-- Log records, straight into their table.
+COPY analytics.step_logs (
+    workspace_id, trace_id, span_id, time, record_key, event_name, severity_number, severity_text,
+    input, output, body, attributes, flags
+) FROM STDIN;
+
+-- name: create_staging_for_logs
+-- Where log records wait that may be stored already; one for each session.
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_logs (LIKE analytics.step_logs INCLUDING DEFAULTS)
+ON COMMIT DELETE ROWS;
+
+-- name: empty_staging_for_logs
+-- Leaves nothing of an earlier insertion in the same transaction.
+DELETE FROM pg_temp.staged_logs;
+
+-- name: copy_staging_for_logs
+-- Log records that may be stored already.
+COPY pg_temp.staged_logs (
+    workspace_id, trace_id, span_id, time, record_key, event_name, severity_number, severity_text,
+    input, output, body, attributes, flags
+) FROM STDIN;
+
+-- name: insert_staged_logs
+-- The staged log records that are not stored yet, in the order in which every writer takes its locks; gives their keys.
+INSERT INTO analytics.step_logs (
+    workspace_id, trace_id, span_id, time, record_key, event_name, severity_number, severity_text,
+    input, output, body, attributes, flags
+)
+SELECT
+    workspace_id, trace_id, span_id, time, record_key, event_name, severity_number, severity_text,
+    input, output, body, attributes, flags
+FROM pg_temp.staged_logs
+ORDER BY workspace_id, trace_id, span_id, time, record_key
+ON CONFLICT DO NOTHING
+RETURNING workspace_id, trace_id, span_id, (extract(epoch FROM time) * 1000000)::bigint AS time_us, record_key;

@@ -16,7 +16,7 @@ WHERE sequence IN (
     ORDER BY sequence
     FOR UPDATE SKIP LOCKED
 )
-RETURNING workspace_id, trace_id, earliest, latest
+RETURNING workspace_id, trace_id, earliest, latest, span_count
 
 -- name: lock_traces
 -- One worker at a time folds a trace; in a fixed order, so that two never wait for each other.
@@ -36,6 +36,16 @@ ON CONFLICT (workspace_id, trace_id) DO UPDATE
     SET earliest = LEAST(trace_windows.earliest, EXCLUDED.earliest),
         latest = GREATEST(trace_windows.latest, EXCLUDED.latest),
         idle_since = NULL
+RETURNING workspace_id, trace_id, earliest, latest
+
+-- name: ensure_windows
+-- The windows of traces with new log records, made where no step has made one; else as they are.
+INSERT INTO analytics.trace_windows (workspace_id, trace_id, earliest, latest)
+SELECT workspace_id, trace_id, earliest, latest
+FROM unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[], %(earliest)s::timestamptz[], %(latest)s::timestamptz[])
+     AS t (workspace_id, trace_id, earliest, latest)
+ORDER BY workspace_id, trace_id
+ON CONFLICT (workspace_id, trace_id) DO UPDATE SET earliest = trace_windows.earliest
 RETURNING workspace_id, trace_id, earliest, latest
 
 -- name: known_executions
@@ -68,8 +78,10 @@ ORDER BY workspace_id, execution_id
 ON CONFLICT (workspace_id, execution_id) DO UPDATE SET start_time = EXCLUDED.start_time
 
 -- name: read_run_payload
--- Input and output of the spans that give an execution its own.
-SELECT t.place, s.span_id, s.input::text, s.output::text
+-- Input and output of the spans that give an execution its own; from messages in their logs where they have none.
+SELECT t.place, s.span_id,
+       coalesce(s.input, (SELECT told.input FROM analytics.step_messages(t.workspace_id, t.trace_id, t.span_id) told))::text,
+       coalesce(s.output, (SELECT told.output FROM analytics.step_messages(t.workspace_id, t.trace_id, t.span_id) told))::text
 FROM unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[], %(span_ids)s::bytea[],
             %(earliest)s::timestamptz[], %(latest)s::timestamptz[])
      WITH ORDINALITY AS t (workspace_id, trace_id, span_id, earliest, latest, place)

@@ -32,6 +32,12 @@ USING unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[], %(earliest)s::ti
 WHERE f.workspace_id = t.workspace_id AND f.trace_id = t.trace_id AND f.start_time BETWEEN t.earliest AND t.latest
   AND f.start_time BETWEEN %(lowest)s AND %(highest)s
 
+-- name: delete_logs
+-- Deletes the log records of these traces.
+DELETE FROM analytics.step_logs l
+USING unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[]) AS t (workspace_id, trace_id)
+WHERE l.workspace_id = t.workspace_id AND l.trace_id = t.trace_id
+
 -- name: delete_live_steps
 -- Deletes the running steps of these traces.
 DELETE FROM analytics.live_steps l

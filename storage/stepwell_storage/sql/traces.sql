@@ -27,6 +27,14 @@ CROSS JOIN LATERAL (
     WHERE l.workspace_id = t.workspace_id AND l.trace_id = t.trace_id
 ) s
 
+-- name: read_message_spans
+-- The spans of several traces whose logs hold messages, and which way these went.
+SELECT t.place, l.span_id, bool_or(l.input IS NOT NULL) AS has_input, bool_or(l.output IS NOT NULL) AS has_output
+FROM unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[]) WITH ORDINALITY AS t (workspace_id, trace_id, place)
+JOIN analytics.step_logs l ON l.workspace_id = t.workspace_id AND l.trace_id = t.trace_id
+WHERE l.input IS NOT NULL OR l.output IS NOT NULL
+GROUP BY t.place, l.span_id
+
 -- name: window
 -- The time range in which a trace's steps start.
 SELECT earliest, latest FROM analytics.trace_windows
