@@ -62,7 +62,7 @@ def answers(database_url: str) -> bool:
 
 
 def _pids() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
 
 
 def _role(pid: int) -> str:

@@ -1,4 +1,4 @@
-"""A real ``stepwell`` command as a process of its own, with its output in files and its end by its pid."""
+"""A real ``stepwell`` command as a process of its own, its output in files; it ends with the tests at the latest."""
 
 import json
 import os
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tests.lifecycle.process_table import MARK, alive, children, family, marked, until
 
+from stepwell_storage.embedded.binaries import launch_command
+
 FREE_PORTS = ("--port", "0", "--otlp-http-port", "0", "--otlp-grpc-port", "0")
 START_TIMEOUT_S = 60.0
 
@@ -24,8 +26,10 @@ class Running:
         self._out, self._err = folder / f"{self.mark}.out", folder / f"{self.mark}.err"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("STEPWELL_")}
         with self._out.open("wb") as out, self._err.open("wb") as err:
+            command = [sys.executable, "-P", "-m", "stepwell_api.cli", *map(str, arguments)]
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "stepwell_api.cli", *arguments],
+                # Tests that are killed leave nothing behind.
+                launch_command(command, account=None, death_signal=signal.SIGKILL),
                 env={**inherited, MARK: self.mark, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -72,6 +76,7 @@ class Running:
     def clean_up(self) -> None:
         """End whatever is left of it, one by one."""
         left = self.everything() if self.process.poll() is None else marked(self.mark)
+        self.process.kill()
         for pid in alive(left):
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -1,8 +1,6 @@
 """A small hostile body must not become a large amount of memory; measured on a receiver in a process of its own."""
 
 import gzip
-import json
-import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -13,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 import zstandard
+from tests.lifecycle.running import FREE_PORTS, running
 from tests.receiver.otlp import Client, field, make_span, trace_request
 
 from stepwell_storage.settings import Settings
@@ -46,31 +45,16 @@ class Alone:
 
 
 @pytest.fixture
-def alone(shared_settings: Settings) -> Iterator[Alone]:
+def alone(shared_settings: Settings, tmp_path: Path) -> Iterator[Alone]:
     """A receiver process on the shared database."""
-    ports = ["--otlp-http-port", "0", "--otlp-grpc-port", "0"]
-    command = [
-        sys.executable,
-        "-m",
-        "stepwell_api.cli",
-        "receiver",
-        "--database-url",
-        shared_settings.database_url,
-        *ports,
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            ready = json.loads(process.stdout.readline())
-            client = Client(ready["otlp_http"], ready["otlp_grpc"])
-            client.post(trace_request(make_span()))  # whatever is loaded on first use is loaded now
-            client.export(trace_request(make_span()))
-            yield Alone(process.pid, client)
-            client.close()
-            process.terminate()
-            assert process.wait(30) == 0
-        finally:
-            process.kill()
+    with running(tmp_path, "receiver", "--database-url", shared_settings.database_url, *FREE_PORTS) as command:
+        ready = command.ready()
+        client = Client(ready["otlp_http"], ready["otlp_grpc"])
+        client.post(trace_request(make_span()))  # whatever is loaded on first use is loaded now
+        client.export(trace_request(make_span()))
+        yield Alone(command.process.pid, client)
+        client.close()
+        assert command.stop() == 0
 
 
 def gzip_bomb() -> bytes:
