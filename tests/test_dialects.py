@@ -1,11 +1,13 @@
 """Each dialect's own attributes, as its instrumentation writes them, become the same fields."""
 
+import json
+
 import pytest
-from tests.spans import Sent, step, steps
+from tests.spans import Sent, exception, step, steps
 
 from stepwell_receiver import wire
 from stepwell_storage.fold import fold_trace
-from stepwell_storage.model import Role
+from stepwell_storage.model import Role, Status
 
 LOGFIRE = "logfire.msg_template"
 
@@ -211,3 +213,76 @@ def test_a_stated_session_wins_over_a_conversation_wherever_it_stands() -> None:
 
     assert [e.session_id for e in fold_trace(steps(root))] == ["thread"]
     assert [e.session_id for e in fold_trace(steps(root, child))] == ["session"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "role", "step_name"),
+    [
+        pytest.param(Sent("s", {}, name="haystack.agent.step.llm"), Role.MODEL, "haystack.agent.step.llm", id="model"),
+        pytest.param(
+            Sent("s", {"haystack.tool.name": "lookup"}, name="haystack.agent.step.tool"), Role.TOOL, "lookup", id="tool"
+        ),
+        pytest.param(Sent("s", {}, name="haystack.agent.step"), Role.CHAIN, "haystack.agent.step", id="step"),
+    ],
+)
+def test_steps_of_haystack_agents_are_model_and_tool_calls(sent: Sent, role: Role, step_name: str) -> None:
+    mapped = step(sent)
+
+    assert (mapped.role, mapped.step_name) == (role, step_name)
+
+
+@pytest.mark.parametrize("key", ["haystack.agent.step.llm.output", "haystack.component.output"])
+def test_haystacks_usage_stands_in_the_models_reply(key: str) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 10}
+    reply = {"meta": {"model": "gpt-4o", "finish_reason": "stop", "usage": usage}, "content": [{"text": "hi"}]}
+    mapped = step(
+        Sent(
+            "s",
+            {key: json.dumps({"replies": [reply]}), "haystack.component.type": "OpenAIChatGenerator"},
+            name="haystack.agent.step.llm" if "step" in key else "haystack.component.run",
+        )
+    )
+
+    assert (mapped.model, mapped.finish_reason) == ("gpt-4o", "stop")
+    assert (mapped.prompt_tokens, mapped.completion_tokens) == (100, 10)
+
+
+def test_haystacks_tool_invoker_is_named_by_the_tool_and_fails_with_it() -> None:
+    result = {"result": "no", "error": True, "origin": {"tool_name": "lookup", "arguments": {}}}
+    output = json.dumps({"tool_messages": [{"role": "tool", "content": [{"tool_call_result": result}]}]})
+    invoker = {"haystack.component.type": "ToolInvoker", "haystack.component.name": "tool_invoker"}
+    mapped = step(Sent("s", {**invoker, "haystack.component.output": output}, name="haystack.component.run"))
+
+    assert (mapped.step_name, mapped.status) == ("lookup", Status.FAILED)
+    assert step(Sent("s", invoker, name="haystack.component.run")).step_name == "tool_invoker"
+
+
+def test_a_reply_that_calls_a_tool_stopped_for_it() -> None:
+    call = "llm.output_messages.0.message.tool_calls.0.tool_call.function.name"
+
+    assert step(Sent("s", {"openinference.span.kind": "LLM", call: "lookup"})).finish_reason == "tool_calls"
+    assert step(Sent("s", {"openinference.span.kind": "LLM"})).finish_reason is None
+
+
+def test_a_methods_name_is_no_part_of_a_tools_or_a_modules_name() -> None:
+    kind = "openinference.span.kind"
+
+    assert step(Sent("s", {kind: "TOOL"}, name="lookup.__call__")).step_name == "lookup"
+    assert step(Sent("s", {kind: "AGENT"}, name="poet.on_messages_stream")).span_agent_name == "poet"
+    assert step(Sent("s", {kind: "CHAIN"}, name="WeatherDesk.forward")).span_agent_name == "WeatherDesk"
+
+
+def test_an_invocation_of_googles_kit_is_named_by_its_agent() -> None:
+    spans = [
+        Sent("i", {}, name="invocation", scope="gcp.vertex.agent"),
+        Sent("a", {}, parent="i", name="agent_run [triage]", scope="gcp.vertex.agent"),
+    ]
+
+    assert [run.agent_id for run in fold_trace(steps(*spans))] == ["triage"]
+
+
+def test_a_cancellation_counts_though_the_span_had_said_ok() -> None:
+    cancelled = [exception("asyncio.exceptions.CancelledError", "")]
+
+    assert step(Sent("s", events=cancelled, status=wire.STATUS_OK)).status is Status.CANCELLED
+    assert step(Sent("s", events=[exception("ValueError", "x")], status=wire.STATUS_OK)).status is Status.SUCCESS

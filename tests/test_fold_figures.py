@@ -225,3 +225,44 @@ def test_paths_collapse_and_count_loops() -> None:
     run = only(agent("a", for_ms=200, attributes=OUTPUT), *rounds, chat("end", parent="a", at_ms=90))
 
     assert run.path == "(chat > search)×3 > chat"
+
+
+# Reports and runs that tell less
+
+
+def test_a_tool_call_reported_by_two_instrumentations_is_one_that_failed_if_either_says_so() -> None:
+    run = only(
+        agent("a", for_ms=100, attributes=OUTPUT),
+        tool("outer", parent="a", at_ms=1, for_ms=20, scope="one"),
+        tool("inner", parent="outer", at_ms=2, for_ms=10, scope="two", status=wire.STATUS_ERROR),
+    )
+
+    assert [(p.operation, p.status) for p in run.placements[1:]] == [
+        ("execute_tool", Status.FAILED),
+        ("chain", Status.FAILED),
+    ]
+
+
+def test_a_tool_that_calls_itself_is_called_twice() -> None:
+    run = only(
+        agent("a", for_ms=100, attributes=OUTPUT),
+        tool("outer", parent="a", at_ms=1, for_ms=20),
+        tool("inner", parent="outer", at_ms=2, for_ms=10),
+    )
+
+    assert [op for op, _ in operations(run)].count("execute_tool") == 2
+
+
+def test_a_run_whose_model_asked_for_a_tool_that_never_came_is_cancelled_unless_it_ended_at_once() -> None:
+    asked = chat("c", parent="a", at_ms=1, for_ms=9, reason="tool_calls")
+
+    assert only(agent("a", for_ms=100), asked).status is Status.CANCELLED
+    assert only(agent("a", for_ms=10.1), asked).status is Status.SUCCESS
+    assert only(agent("a", for_ms=100, attributes=OUTPUT), asked).status is Status.SUCCESS
+
+
+def test_a_model_call_that_tells_nothing_of_its_request_says_nothing_of_its_answer() -> None:
+    silent = Sent("c", {"gen_ai.operation.name": "chat"}, parent="a", at_ms=1)
+
+    assert only(agent("a", for_ms=100), silent).status is Status.SUCCESS
+    assert only(agent("a", for_ms=100), chat("c", None, reason=None, parent="a", at_ms=1)).status is Status.CANCELLED

@@ -85,7 +85,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
     span_id, parent_id = live or (span.span_id, span.parent_span_id)
     told = {**span.attributes, **dialect.derive(span)} if dialect.derive else span.attributes
     fields = Fields(told, dialect)
-    result = outcome.of_span(span, is_live=live is not None)
+    result = outcome.of_span(span, told, is_live=live is not None)
     given, returned, consumed = payload.of_span(span, dialect, fields)
     models = fields.texts("model")
     model = models[0] if models and kind.role in naming.MODEL_ROLES else None

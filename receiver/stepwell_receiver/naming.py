@@ -24,8 +24,8 @@ _PREFIXED: Final = re.compile(
 )
 _BRACKETED: Final = re.compile(r"^[\w ]+ ?\[(?P<name>[^\[\]]+)\]$")
 _SUFFIXED: Final = re.compile(
-    r"^(?P<name>.+?)(?: run|\.(?:kickoff|kickoff_async|run|arun|_execute_core|execute|invoke|ainvoke|stream"
-    r"|workflow|agent))$"
+    r"^(?P<name>.+?)(?: run|\.(?:kickoff|kickoff_async|a?run|run_stream|a?forward|__call__|a?call|_execute_core|execute"
+    r"|a?invoke|stream|on_messages|on_messages_stream|workflow|agent))$"
 )
 _MODEL_OPERATIONS: Final = ("chat", "text_completion", "generate_content", "embeddings")
 _LOOP_NAME: Final = re.compile(
@@ -73,7 +73,7 @@ def names_of(span: Span, kind: Kind, stated: Stated, models: tuple[str, ...]) ->
     stripped = _without_affixes(span.name) if kind.role in _AGENT_ROLES else None
     match kind.role:
         case Role.TOOL:
-            step_name = stated.tool or _after(span.name, "execute_tool") or span.name
+            step_name = stated.tool or _after(span.name, "execute_tool") or _without_method(span.name)
         case Role.AGENT | Role.WORKFLOW:
             step_name = stated.agent or stripped or span.name
         case Role.MODEL | Role.EMBEDDING:
@@ -136,6 +136,11 @@ def _without_affixes(name: str) -> str | None:
         if match:
             return match["name"].strip() or None
     return name.strip() or None
+
+
+def _without_method(name: str) -> str:
+    """``lookup.__call__`` → ``lookup``."""
+    return name.removesuffix(".__call__").removesuffix(".acall") or name
 
 
 def _without_model(name: str, models: tuple[str, ...]) -> str:

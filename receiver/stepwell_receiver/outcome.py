@@ -30,12 +30,18 @@ class Outcome:
     error_json: str | None = None
 
 
-def of_span(span: Span, *, is_live: bool) -> Outcome:
-    """No success: status ERROR, a tool's own error status, or on an unset status an error type or an exception."""
+def of_span(span: Span, told: Attributes, *, is_live: bool) -> Outcome:
+    """No success: status ERROR, a tool's own error status, or on an unset status an error type or an exception.
+
+    Args:
+        span: the span.
+        told: its attributes and those that its dialect derives from them.
+        is_live: whether it was only started.
+    """
     if is_live:
         return Outcome(Status.RUNNING)
     exception = _last_exception(span)
-    if not _went_wrong(span, exception):
+    if not _went_wrong(span, told, exception):
         return Outcome(Status.SUCCESS)
     error_type, message = _error_of(span, exception)
     return Outcome(
@@ -46,12 +52,18 @@ def of_span(span: Span, *, is_live: bool) -> Outcome:
     )
 
 
-def _went_wrong(span: Span, exception: Attributes | None) -> bool:
-    if span.status_code == STATUS_ERROR or span.attributes.get("gen_ai.tool.status") == "error":
+def _went_wrong(span: Span, told: Attributes, exception: Attributes | None) -> bool:
+    if span.status_code == STATUS_ERROR or told.get("gen_ai.tool.status") == "error":
         return True
     if span.status_code == STATUS_OK:
-        return False
+        return _was_cancelled(exception)
     return exception is not None or values.as_text(span.attributes.get("error.type")) not in (None, "_OTHER")
+
+
+def _was_cancelled(exception: Attributes | None) -> bool:
+    """Whether a cancellation passed through the span: nobody handles one, though OK may have been said before."""
+    raised = values.as_text((exception or {}).get("exception.type")) or ""
+    return raised.rpartition(".")[2] == "CancelledError"
 
 
 def _last_exception(span: Span) -> Attributes | None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from stepwell_receiver.dialects.base import CHAIN, FUNCTION, OPERATION_KINDS, Dialect, Keys, Kind
-from stepwell_receiver.wire import Scope, Span
+from stepwell_receiver.wire import Attributes, Scope, Span
 from stepwell_storage.model import Role
 
 FIELDS: Final[Mapping[str, Keys]] = {
-    "agent_name": ("agent.name",),
+    "agent_name": ("agent.name", "graph.node.name"),
     "tool_name": ("tool.name",),
     "model": ("llm.model_name", "embedding.model_name", "reranker.model_name"),
     "provider": ("llm.provider", "llm.system"),
@@ -41,6 +41,9 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 
 
+_OUTPUT_PREFIX: Final = "llm.output_messages."
+
+
 def kind(span: Span, scope: Scope) -> Kind | None:
     """The span kind decides, save where the GenAI operation name as well says agent or tool."""
     said = span.attributes.get("openinference.span.kind")
@@ -56,6 +59,15 @@ def kind(span: Span, scope: Scope) -> Kind | None:
     return KINDS.get(said.upper(), FUNCTION)
 
 
+def asked_for_tools(span: Span) -> Attributes:
+    """The finish reason that the reply itself shows: a reply that calls a tool stopped to have it run."""
+    attributes = span.attributes
+    if attributes.get("openinference.span.kind") != "LLM" or "llm.finish_reason" in attributes:
+        return {}
+    calls = any(key.startswith(_OUTPUT_PREFIX) and ".message.tool_calls." in key for key in attributes)
+    return {"llm.finish_reason": "tool_calls"} if calls else {}
+
+
 DIALECT: Final = Dialect(
     name="openinference",
     kind=kind,
@@ -64,5 +76,6 @@ DIALECT: Final = Dialect(
     input_keys=("input.value", "tool.parameters"),
     output_keys=("output.value",),
     input_prefix="llm.input_messages.",
-    output_prefix="llm.output_messages.",
+    output_prefix=_OUTPUT_PREFIX,
+    derive=asked_for_tools,
 )

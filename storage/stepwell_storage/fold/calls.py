@@ -11,6 +11,7 @@ from typing import Final
 from stepwell_storage.fold.tree import AGENTIC, Tree
 from stepwell_storage.model import Role, Status, Step
 
+_TOOL_BARRIERS: Final = frozenset((Role.AGENT, Role.WORKFLOW, Role.MODEL))
 _BARRIERS: Final = frozenset((Role.AGENT, Role.WORKFLOW, Role.TOOL))
 
 
@@ -25,9 +26,9 @@ class Calls:
 
 
 def count(tree: Tree, members: Sequence[int]) -> Calls:
-    """Finds repeated reports among the model steps of one run, and whose usage counts."""
+    """Finds repeated reports among the model and tool steps of one run, and whose usage counts."""
     models = [i for i in members if tree.steps[i].role is Role.MODEL]
-    duplicate_of = _repeats(tree, models)
+    duplicate_of = {**_repeats(tree, models), **_repeated_tools(tree, members)}
     worst: dict[int, Status] = {}
     for i, kept in duplicate_of.items():
         for status in (tree.steps[kept].status, tree.steps[i].status):
@@ -92,6 +93,29 @@ def _enclosing_model(tree: Tree, i: int) -> int | None:
     parent = tree.parents[i]
     while parent >= 0 and tree.steps[parent].role not in _BARRIERS:
         if tree.steps[parent].role is Role.MODEL:
+            return parent
+        parent = tree.parents[parent]
+    return None
+
+
+def _repeated_tools(tree: Tree, members: Sequence[int]) -> dict[int, int]:
+    """Tool steps inside a tool step of the same name that another instrumentation reports, which counts."""
+    repeats: dict[int, int] = {}
+    for i in sorted(members):
+        step = tree.steps[i]
+        outer = _enclosing_tool(tree, i) if step.role is Role.TOOL else None
+        if outer is None:
+            continue
+        around = tree.steps[outer]
+        if around.step_name == step.step_name and around.scope_name != step.scope_name:
+            repeats[i] = repeats.get(outer, outer)
+    return repeats
+
+
+def _enclosing_tool(tree: Tree, i: int) -> int | None:
+    parent = tree.parents[i]
+    while parent >= 0 and tree.steps[parent].role not in _TOOL_BARRIERS:
+        if tree.steps[parent].role is Role.TOOL:
             return parent
         parent = tree.parents[parent]
     return None

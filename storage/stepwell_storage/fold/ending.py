@@ -17,6 +17,7 @@ from stepwell_storage.model import Role, Status, Step
 
 _BAD: Final = frozenset((Status.FAILED, Status.TIMEOUT, Status.CANCELLED))
 _FINISHED: Final = frozenset(("stop", "end_turn", "stop_sequence", "completed", "complete", "end", "eos"))
+_ASKED_FOR_TOOLS: Final = frozenset(("tool_calls", "tool_use", "tool_call", "tool-calls", "function_call"))
 _PROMPT_END_SHARE: Final = 0.02
 _FOLLOWING: Final = frozenset((Role.MODEL, Role.TOOL, Role.AGENT, Role.WORKFLOW, Role.HANDOFF))
 
@@ -101,8 +102,30 @@ def _was_cut_off(tree: Tree, root: int, members: Sequence[int], calls: Calls) ->
         return False
     last = max(models, key=lambda i: (tree.steps[i].start_ns, i))
     if not tree.steps[last].has_output and tree.steps[last].status is Status.SUCCESS:
-        return len(models) == 1 or any(tree.steps[i].has_output for i in models)
-    return _ends_in_tool(tree, root, members, tree.steps[last])
+        reports = [last, *(i for i, kept in calls.duplicate_of.items() if kept == last)]
+        if any(tree.steps[i].has_output for i in models):
+            return True
+        return len(models) == 1 and any(_tells_request(tree.steps[i]) for i in reports)
+    return _ends_in_tool(tree, root, members, tree.steps[last]) or _lacks_its_tool(tree, root, members, last)
+
+
+def _tells_request(model: Step) -> bool:
+    """Whether a model call says what was asked; an instrumentation that does not would not tell the answer either."""
+    return model.has_input or model.model is not None
+
+
+def _lacks_its_tool(tree: Tree, root: int, members: Sequence[int], model: int) -> bool:
+    """Whether the last model call asked for a tool, and the run ended some time later without any step after it.
+
+    A cancelled tool is often never exported. A tool that only shapes the answer needs no step, but ends at once.
+    """
+    asked, end_ns = tree.steps[model], tree.steps[root].end_ns
+    if (asked.finish_reason or "").lower() not in _ASKED_FOR_TOOLS or asked.end_ns is None or end_ns is None:
+        return False
+    others = (tree.steps[i] for i in members if i != model)
+    if any(step.role in _FOLLOWING and step.start_ns >= asked.start_ns for step in others):
+        return False
+    return end_ns - asked.end_ns > _PROMPT_END_SHARE * max(end_ns - tree.steps[root].start_ns, 1)
 
 
 def _has_output(tree: Tree, root: int, members: Sequence[int]) -> bool:

@@ -19,11 +19,11 @@ _DEFAULTS: Final = frozenset(
         "graph",
         "swarm",
         "langgraph",
-        "pipeline",
         "haystack.pipeline",
         "haystack.async_pipeline",
         "haystack.agent",
         "chain",
+        "invocation",
         "invoke_agent",
         "invoke_workflow",
         "invoke_graph",
@@ -36,8 +36,8 @@ _DEFAULTS: Final = frozenset(
 """What frameworks write where the user gave no name, lower case."""
 
 _CLASS_NAME: Final = re.compile(
-    r"^(?:[A-Z][a-z0-9]*)*(?:Agent|Workflow|Graph|Crew|Flow|Swarm|GroupChat|Chain|Executor|Sequence|Parallel|Runnable|Lambda"
-    r"|Passthrough|Pipeline|Runner|Engine|Team|Module|Predict|ReAct)(?:<.*>)?$"
+    r"^(?:[A-Z][a-z0-9]*)*(?:Agent|Workflow|Graph|Crew|Flow|Swarm|GroupChat|Chain|Executor|Sequence|Parallel|Runnable"
+    r"|Lambda|Passthrough|Pipeline|Runner|Engine|Team|Module|Predict|ReAct|ChainOfThought)(?:<.*>)?$"
 )
 _GENERATED: Final = re.compile(
     r"^(?:(?:[\w.-]*[_:-])?(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{16,})|\d+)$", re.I
