@@ -16,21 +16,23 @@ from uuid import UUID
 from google.protobuf.message import Message
 from google.rpc import code_pb2
 
-from stepwell_receiver import json, protobuf, status
+from stepwell_receiver import accounts, json, protobuf, status
 from stepwell_receiver.bodies import MediaType, ReadBudget, decompress
 from stepwell_receiver.errors import ReceiverError, UnauthenticatedError, meaning_of
+from stepwell_receiver.logs import map_logs
 from stepwell_receiver.mapping import map_request
-from stepwell_receiver.signals import TRACES, Signal
-from stepwell_receiver.validation import Reason, reject_invalid, rejection_message
+from stepwell_receiver.signals import LOGS, TRACES, Signal
+from stepwell_receiver.validation import Reason, reject_invalid, reject_invalid_logs, rejection_message
 from stepwell_storage import metrics
 from stepwell_storage.commit import Committer
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope
-from stepwell_storage.model import Step
+from stepwell_storage.model import Fact
 from stepwell_storage.settings import Settings
 
 _INLINE_BYTES: Final = 32 * 1024
 """Smaller bodies are decoded on the event loop: they take less time than the way to a thread and back."""
 _TRACE_DECODERS: Final = {MediaType.PROTOBUF: protobuf.decode_traces, MediaType.JSON: json.decode_traces}
+_LOG_DECODERS: Final = {MediaType.PROTOBUF: protobuf.decode_logs, MediaType.JSON: json.decode_logs}
 _ITEM_COUNTERS: Final = {MediaType.PROTOBUF: protobuf.count_items, MediaType.JSON: json.count_items}
 
 _Result = TypeVar("_Result")
@@ -47,9 +49,9 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a request of traces comes down to."""
+    """What a request of traces or logs comes down to."""
 
-    steps: Sequence[Step]
+    facts: Sequence[Fact]
     rejected: Counter[str]
     size_bytes: int
 
@@ -91,47 +93,50 @@ class Ingest:
             MalformedBodyError, BodyTooLargeError: the request is at fault.
             QueueFullError, DatabaseUnavailableError: it is not stored and may be sent again.
         """
-        if signal is not TRACES:
+        read = _READERS.get(signal.name)
+        if read is None:
             return await self._decline(signal, body)
-        batch = await self._decode(body, lambda: _read_batch(body, self._settings))
+        batch = await self._decode(body, lambda: read(body, self._settings))
         metrics.REQUEST_BYTES.labels(signal.name).observe(batch.size_bytes)
-        await self._to_the_end(self._store(workspace_id, batch))
-        return status.success(signal, rejected=batch.rejected.total(), message=rejection_message(batch.rejected))
+        await self._to_the_end(self._store(signal, workspace_id, batch))
+        message = rejection_message(batch.rejected, signal.item)
+        return status.success(signal, rejected=batch.rejected.total(), message=message)
 
-    async def _store(self, workspace_id: UUID, batch: _Batch) -> None:
-        """Commits a batch and counts what became of each of its spans; adds to its rejected ones."""
-        received = len(batch.steps) + batch.rejected.total()
-        metrics.SPANS_RECEIVED.inc(received)
+    async def _store(self, signal: Signal, workspace_id: UUID, batch: _Batch) -> None:
+        """Commits a batch and counts what became of each of its items; adds to its rejected ones."""
+        account = accounts.of(signal)
+        received = len(batch.facts) + batch.rejected.total()
+        account.received(received)
         try:
-            result = await self._committer.submit(workspace_id, batch.steps, batch.size_bytes)
+            result = await self._committer.submit(workspace_id, batch.facts, batch.size_bytes)
         except Exception as error:
             if meaning_of(error).is_retryable:
-                metrics.SPANS_UNAVAILABLE.inc(received)
+                account.unavailable(received)
             else:
-                metrics.SPANS_REJECTED.labels(Reason.INTERNAL_ERROR).inc(received)
+                account.rejected(Reason.INTERNAL_ERROR, received)
             raise
         if result.rejected:
             batch.rejected[result.reason or Reason.UNSTORABLE] += result.rejected
-        metrics.SPANS_STORED.inc(result.stored)
-        metrics.SPANS_DUPLICATE.inc(result.duplicate)
+        account.stored(result.stored)
+        account.duplicate(result.duplicate)
         for reason, count in batch.rejected.items():
-            metrics.SPANS_REJECTED.labels(reason).inc(count)
+            account.rejected(reason, count)
 
     async def _to_the_end(self, work: Coroutine[None, None, None]) -> None:
-        """Awaits `work`, which goes on where the sender hangs up: its spans are on their way and shall be counted."""
+        """Awaits `work`, which goes on where the sender hangs up: its items are on their way and shall be counted."""
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         await asyncio.shield(task)
 
     async def _decline(self, signal: Signal, body: Body) -> Message:
-        """Logs and metrics are acknowledged, so that a sender of everything works, and the sender is told."""
+        """Metrics are acknowledged, so that a sender of everything works, and the sender is told."""
         count = await self._decode(body, lambda: _count_items(signal, body, self.max_body_bytes))
         if not count:
             return status.success(signal)
         metrics.RECORDS_UNSTORED.labels(signal.name).inc(count)
         items = f"{count} {signal.item}{'' if count == 1 else 's'}"
-        return status.success(signal, message=f"Stepwell stores traces only: {items} received, none stored")
+        return status.success(signal, message=f"Stepwell stores traces and logs only: {items} received, none stored")
 
     async def _decode(self, body: Body, work: Callable[[], _Result]) -> _Result:
         """Runs `work`, in a thread where it would hold up the event loop."""
@@ -165,12 +170,24 @@ def _without_frames(work: Callable[[], _Result]) -> _Result:
         raise error.with_traceback(None) from None
 
 
-def _read_batch(body: Body, settings: Settings) -> _Batch:
+def _read_traces(body: Body, settings: Settings) -> _Batch:
     content = decompress(body.content, body.encoding, limit_bytes=settings.max_request_bytes)
     request = _TRACE_DECODERS[body.media_type](content)
     reject_invalid(request)
     steps = map_request(request, max_attribute_bytes=settings.max_attribute_bytes)
     return _Batch(steps, request.rejected, len(content))
+
+
+def _read_logs(body: Body, settings: Settings) -> _Batch:
+    content = decompress(body.content, body.encoding, limit_bytes=settings.max_request_bytes)
+    request = _LOG_DECODERS[body.media_type](content)
+    reject_invalid_logs(request)
+    records = map_logs(request, max_attribute_bytes=settings.max_attribute_bytes)
+    return _Batch(records, request.rejected, len(content))
+
+
+_READERS: Final[Mapping[str, Callable[[Body, Settings], _Batch]]] = {TRACES.name: _read_traces, LOGS.name: _read_logs}
+"""How each signal that is stored is read."""
 
 
 def _count_items(signal: Signal, body: Body, limit_bytes: int) -> int:

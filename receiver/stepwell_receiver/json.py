@@ -15,10 +15,21 @@ import orjson
 
 from stepwell_receiver import envelope
 from stepwell_receiver.errors import BodyTooLargeError, MalformedBodyError
-from stepwell_receiver.signals import TRACES, Signal, refuse_other_keys
+from stepwell_receiver.signals import LOGS, TRACES, Signal, refuse_other_keys
 from stepwell_receiver.text import clean
 from stepwell_receiver.validation import MAX_DEPTH, TOO_DEEP, Reason
-from stepwell_receiver.wire import Attributes, Event, Link, Scope, Span, SpanGroup, TraceRequest, Value
+from stepwell_receiver.wire import (
+    Attributes,
+    Event,
+    Link,
+    LogRecord,
+    LogRequest,
+    Scope,
+    Span,
+    SpanGroup,
+    TraceRequest,
+    Value,
+)
 
 _UNREADABLE_ID: Final = b"?"
 """Has no valid id's length, so that validation rejects it under the right reason."""
@@ -51,6 +62,22 @@ def decode_traces(body: bytes) -> TraceRequest:
             except _WrongTypeError:
                 request.rejected[Reason.MALFORMED] += 1
         request.groups.append(group)
+    return request
+
+
+def decode_logs(body: bytes) -> LogRequest:
+    """Decodes an ``ExportLogsServiceRequest``; malformed records are counted in `LogRequest.rejected` and left out.
+
+    Raises:
+        MalformedBodyError, BodyTooLargeError: as for `decode_traces`.
+    """
+    request = LogRequest(records=[])
+    for _, _, records in _groups(body, LOGS):
+        for record in records:
+            try:
+                request.records.append(_log_record(_object(record)))
+            except _WrongTypeError:
+                request.rejected[Reason.MALFORMED] += 1
     return request
 
 
@@ -116,8 +143,26 @@ def _span(span: _Object) -> Span:
     )
 
 
+def _log_record(record: _Object) -> LogRecord:
+    return LogRecord(
+        trace_id=_id(record.get("traceId")),
+        span_id=_id(record.get("spanId")),
+        time_ns=_integer(record.get("timeUnixNano")),
+        observed_ns=_integer(record.get("observedTimeUnixNano")),
+        event_name=_text(record.get("eventName")),
+        severity_number=_enum(record.get("severityNumber"), "SEVERITY_NUMBER_", _SEVERITIES),
+        severity_text=_text(record.get("severityText")),
+        body=_value(_object(record.get("body")), 0),
+        attributes=_attributes(record.get("attributes")),
+    )
+
+
 _KINDS: Final = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _STATUS_CODES: Final = ("UNSET", "OK", "ERROR")
+_SEVERITIES: Final = (
+    "UNSPECIFIED",
+    *(f"{name}{step}" for name in ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL") for step in ("", 2, 3, 4)),
+)
 
 
 def _event(event: _Object) -> Event:

@@ -12,10 +12,21 @@ from google.protobuf.message import DecodeError
 
 from stepwell_receiver import envelope, schema
 from stepwell_receiver.errors import MalformedBodyError
-from stepwell_receiver.signals import TRACES, Signal, refuse_other_signal
+from stepwell_receiver.signals import LOGS, TRACES, Signal, refuse_other_signal
 from stepwell_receiver.text import text_of
 from stepwell_receiver.validation import MAX_DEPTH, TOO_DEEP, Reason
-from stepwell_receiver.wire import Attributes, Event, Link, Scope, Span, SpanGroup, TraceRequest, Value
+from stepwell_receiver.wire import (
+    Attributes,
+    Event,
+    Link,
+    LogRecord,
+    LogRequest,
+    Scope,
+    Span,
+    SpanGroup,
+    TraceRequest,
+    Value,
+)
 
 _CACHED_BYTES = 96
 _CACHED_ATTRIBUTES = 50_000
@@ -34,8 +45,27 @@ def decode_traces(body: bytes) -> TraceRequest:
     for group in groups:
         spans = _decode_spans(group.items, request)
         request.groups.append(SpanGroup(_decode_resource(group.resource), _decode_scope(group.scope), spans))
-    if not any(len(span.trace_id) == 16 and len(span.span_id) == 8 for group in request.groups for span in group.spans):
+    if not any(_is_identified(span) for group in request.groups for span in group.spans):
         refuse_other_signal(TRACES, (item for group in groups for item in group.items))
+    return request
+
+
+def decode_logs(body: bytes) -> LogRequest:
+    """Decodes an ``ExportLogsServiceRequest``; damaged records are counted in `LogRequest.rejected` and left out.
+
+    Raises:
+        MalformedBodyError: the body is no such request; `WrongSignalError` where it is one of traces or metrics.
+        BodyTooLargeError: it holds more than `envelope.MAX_ITEMS` records.
+    """
+    request = LogRequest(records=[])
+    items = [item for group in envelope.read_groups(body) for item in group.items]
+    for item in items:
+        try:
+            request.records.append(_log_record(schema.LogRecord.FromString(item)))
+        except DecodeError:
+            request.rejected[Reason.MALFORMED] += 1
+    if not any(map(_is_identified, request.records)):
+        refuse_other_signal(LOGS, items)
     return request
 
 
@@ -48,6 +78,11 @@ def count_items(body: bytes, signal: Signal) -> int:
     groups = envelope.read_groups(body)
     refuse_other_signal(signal, (item for group in groups for item in group.items))
     return sum(len(group.items) for group in groups)
+
+
+def _is_identified(item: Span | LogRecord) -> bool:
+    """Whether an item's ids have the right lengths, which those of another signal's items have not."""
+    return len(item.trace_id) == 16 and len(item.span_id) == 8
 
 
 def _decode_spans(items: Sequence[bytes], request: TraceRequest) -> list[Span]:
@@ -91,6 +126,20 @@ def _span(span: Any) -> Span:
         status_code=status.code,
         status_message=text_of(status.message),
         flags=span.flags,
+    )
+
+
+def _log_record(record: Any) -> LogRecord:
+    return LogRecord(
+        trace_id=record.trace_id,
+        span_id=record.span_id,
+        time_ns=record.time_unix_nano,
+        observed_ns=record.observed_time_unix_nano,
+        event_name=text_of(record.event_name),
+        severity_number=record.severity_number,
+        severity_text=text_of(record.severity_text),
+        body=_value(record.body, 0),
+        attributes=_attributes(record.attributes),
     )
 
 

@@ -1,7 +1,7 @@
-"""What makes a span unfit to be stored, and the exact account of it for the sender.
+"""What makes a span or a log record unfit to be stored, and the exact account of it for the sender.
 
 Little does: a span needs ids to be identified by and times that a timestamp can hold. What is merely odd (an end
-before its start, no times at all, clocks far off) is kept; `mapping` mends and flags it.
+before its start, no times at all, clocks far off) is kept; `mapping` mends and flags it. A log record needs its span.
 """
 
 from collections import Counter
@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from stepwell_receiver.wire import Span, TraceRequest
+from stepwell_receiver.wire import LogRecord, LogRequest, Span, TraceRequest
 
 MAX_DEPTH: Final = 32
 """Arrays and lists within one attribute value; what lies deeper is replaced by `TOO_DEEP`."""
 TOO_DEEP: Final = "[nested too deeply]"
+
+NO_SPAN_CONTEXT: Final = "no_span_context"
+"""A log record that was written outside any span; what else may be wrong with one is among the reasons of spans."""
 
 _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
 _NO_PARENT: Final = bytes(_SPAN_ID_BYTES)
@@ -42,6 +45,7 @@ EXPLANATIONS: Final[Mapping[str, str]] = {
     Reason.INVALID_PARENT_SPAN_ID: "with an invalid parent span id (8 bytes or none)",
     Reason.TIMESTAMP_OUT_OF_RANGE: "with a timestamp out of range (nanoseconds since 1970 in 64 bits)",
     Reason.UNSTORABLE: "that the database cannot hold",
+    NO_SPAN_CONTEXT: "without a span context (Stepwell keeps the logs of spans)",
 }
 
 
@@ -69,10 +73,30 @@ def _reason_against(span: Span) -> Reason | None:
     return None
 
 
-def rejection_message(rejected: Mapping[str, int]) -> str:
-    """Names the rejected spans with exact counts; its length is bounded by the number of reasons."""
+def reject_invalid_logs(request: LogRequest) -> None:
+    """Moves the invalid records of `request` to its account of rejected ones."""
+    reasons = [_reason_against_log(record) for record in request.records]
+    if any(reasons):
+        request.rejected.update(reason for reason in reasons if reason)
+        request.records = [record for record, reason in zip(request.records, reasons, strict=True) if reason is None]
+
+
+def _reason_against_log(record: LogRecord) -> str | None:
+    if not (any(record.trace_id) and any(record.span_id)):
+        return NO_SPAN_CONTEXT
+    if len(record.trace_id) != _TRACE_ID_BYTES:
+        return Reason.INVALID_TRACE_ID
+    if len(record.span_id) != _SPAN_ID_BYTES:
+        return Reason.INVALID_SPAN_ID
+    if not (0 <= record.time_ns < _END_OF_TIME_NS and 0 <= record.observed_ns < _END_OF_TIME_NS):
+        return Reason.TIMESTAMP_OUT_OF_RANGE
+    return None
+
+
+def rejection_message(rejected: Mapping[str, int], item: str = "span") -> str:
+    """Names the rejected items with exact counts; its length is bounded by the number of reasons."""
     if not rejected:
         return ""
     parts = [f"{rejected[reason]} {EXPLANATIONS.get(reason, reason)}" for reason in sorted(rejected)]
     count = sum(rejected.values())
-    return f"{count} {'span was' if count == 1 else 'spans were'} not stored: {'; '.join(parts)}"
+    return f"{count} {item}{' was' if count == 1 else 's were'} not stored: {'; '.join(parts)}"

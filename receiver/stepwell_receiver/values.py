@@ -95,6 +95,22 @@ def parse_container(text: str) -> Any:
         return None
 
 
+def cut(value: Value, max_bytes: int) -> Value:
+    """The very value where it is not longer, else its beginning; of a list or an object that of its JSON text."""
+    if isinstance(value, list | dict):
+        text = as_json(value)
+        return value if len(text) * 4 <= max_bytes else _cut_text(value, text, max_bytes)
+    if isinstance(value, str):
+        # A character takes four bytes at the most, so that short text, which is nearly all, is not encoded.
+        return value if len(value) * 4 <= max_bytes else _cut_text(value, value, max_bytes)
+    return value[:max_bytes] if isinstance(value, bytes) and len(value) > max_bytes else value
+
+
+def _cut_text(value: Value, text: str, max_bytes: int) -> Value:
+    encoded = text.encode()
+    return value if len(encoded) <= max_bytes else encoded[:max_bytes].decode(errors="ignore")
+
+
 def unflatten(attributes: Attributes, prefix: str) -> list[Value]:
     """Messages from ``<prefix><index>.<field>`` attributes, in the order of their index."""
     messages: dict[int, dict[str, Value]] = {}

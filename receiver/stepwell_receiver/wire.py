@@ -1,7 +1,7 @@
-"""OTLP traces as plain data, whatever encoding they came in.
+"""OTLP traces and logs as plain data, whatever encoding they came in.
 
-`protobuf` and `json` decode request bodies into these shapes, `mapping` turns them into steps. Text is valid UTF-8
-without NUL characters; ids are raw bytes as sent (their length is not checked yet).
+`protobuf` and `json` decode request bodies into these shapes, `mapping` turns them into steps, `logs` into log records
+of steps. Text is valid UTF-8 without NUL characters; ids are raw bytes as sent (their length is not checked yet).
 """
 
 from collections import Counter
@@ -77,3 +77,27 @@ class TraceRequest:
     groups: list[SpanGroup]
     rejected: Counter[str] = field(default_factory=Counter)
     """Spans that could not be read at all, by reason; they are in no group."""
+
+
+@dataclass(slots=True)
+class LogRecord:
+    """One log record as sent; the ids are those of the span in which it was written, or empty. Times are 0 if unset."""
+
+    trace_id: bytes
+    span_id: bytes
+    time_ns: int
+    observed_ns: int
+    event_name: str
+    severity_number: int
+    severity_text: str
+    body: Value
+    attributes: Attributes
+
+
+@dataclass(slots=True)
+class LogRequest:
+    """A decoded ``ExportLogsServiceRequest``; resources and scopes are those of the spans, so they are not kept."""
+
+    records: list[LogRecord]
+    rejected: Counter[str] = field(default_factory=Counter)
+    """Records that could not be read at all, by reason."""

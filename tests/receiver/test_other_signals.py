@@ -1,15 +1,13 @@
-"""Logs and metrics are acknowledged, so that a sender of everything works, with a warning that none is stored."""
+"""Metrics are acknowledged, so that a sender of everything works, with a warning that none is stored."""
 
 import json
 
 import pytest
 from google.protobuf.message import Message
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-from tests.receiver.otlp import JSON, LOGS_EXPORT, METRICS_EXPORT, Client, logs_request, metrics_request
+from tests.receiver.otlp import JSON, METRICS_EXPORT, Client, logs_request, make_span, metrics_request, trace_request
 
-LOGS_WARNING = "Stepwell stores traces only: 2 log records received, none stored"
-METRICS_WARNING = "Stepwell stores traces only: 3 metrics received, none stored"
+METRICS_WARNING = "Stepwell stores traces and logs only: 3 metrics received, none stored"
 
 
 def unstored(client: Client, signal: str) -> float:
@@ -17,15 +15,6 @@ def unstored(client: Client, signal: str) -> float:
     prefix = f'stepwell_records_unstored_total{{signal="{signal}"}} '
     lines = client.http.get("/metrics").text.splitlines()
     return sum(float(line.removeprefix(prefix)) for line in lines if line.startswith(prefix))
-
-
-def test_logs_succeed_with_a_warning(client: Client) -> None:
-    before = unstored(client, "logs")
-    answers = [client.post(logs_request(), path="/v1/logs").content, client.export(logs_request(), method=LOGS_EXPORT)]
-    for answer in answers:
-        partial = ExportLogsServiceResponse.FromString(answer).partial_success
-        assert (partial.rejected_log_records, partial.error_message) == (0, LOGS_WARNING)
-    assert unstored(client, "logs") == before + 4
 
 
 def test_metrics_succeed_with_a_warning(client: Client) -> None:
@@ -40,11 +29,11 @@ def test_metrics_succeed_with_a_warning(client: Client) -> None:
     assert unstored(client, "metrics") == before + 6
 
 
-def test_logs_in_json_are_answered_in_json(client: Client) -> None:
-    body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]}
-    response = client.post(json.dumps(body).encode(), path="/v1/logs", content_type=JSON)
+def test_metrics_in_json_are_answered_in_json(client: Client) -> None:
+    body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "x"}]}]}]}
+    response = client.post(json.dumps(body).encode(), path="/v1/metrics", content_type=JSON)
     assert response.json() == {
-        "partialSuccess": {"errorMessage": "Stepwell stores traces only: 1 log record received, none stored"}
+        "partialSuccess": {"errorMessage": "Stepwell stores traces and logs only: 1 metric received, none stored"}
     }
 
 
@@ -59,6 +48,7 @@ def test_empty_request_succeeds_without_a_warning(client: Client, path: str) -> 
     [
         pytest.param(logs_request(), "/v1/metrics", "/v1/logs", id="logs-as-metrics"),
         pytest.param(metrics_request(), "/v1/logs", "/v1/metrics", id="metrics-as-logs"),
+        pytest.param(trace_request(make_span()), "/v1/logs", "/v1/traces", id="traces-as-logs"),
     ],
 )
 def test_signal_on_the_wrong_path_is_refused(client: Client, request_: Message, path: str, right_path: str) -> None:

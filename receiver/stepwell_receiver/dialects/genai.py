@@ -8,6 +8,7 @@ which carry no operation name, are read here as well.
 from collections.abc import Mapping
 from typing import Final
 
+from stepwell_receiver import values
 from stepwell_receiver.dialects.base import OPERATION_KINDS, Dialect, Keys, Kind
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, Value
 from stepwell_storage.model import Role
@@ -53,6 +54,8 @@ INPUT_KEYS: Final[Keys] = (
     "pydantic_ai.all_messages",
     "all_messages_events",
 )
+MESSAGE_KEYS: Final[Keys] = ("gen_ai.input.messages", "gen_ai.output.messages")
+"""Input and output of an event that holds both."""
 INPUT_PREFIX: Final = "gen_ai.prompt."
 OUTPUT_PREFIX: Final = "gen_ai.completion."
 OUTPUT_KEYS: Final[Keys] = (
@@ -89,22 +92,33 @@ def _role_of_unknown(attributes: Attributes) -> Role:
 
 
 def messages_of_events(events: list[Event]) -> tuple[Value, Value]:
-    """Input and output from message events: ``gen_ai.<role>.message`` are input, ``gen_ai.choice`` is output."""
+    """Input and output from message events, in their order."""
     given: list[Value] = []
     returned: list[Value] = []
     for event in events:
-        if event.name == "gen_ai.choice":
-            returned.append(dict(event.attributes))
-        elif event.name.startswith("gen_ai.") and event.name.endswith(".message"):
-            role = event.name.removeprefix("gen_ai.").removesuffix(".message")
-            given.append({"role": role, **event.attributes})
-        elif event.name == "gen_ai.client.inference.operation.details":
-            given.extend(_some(event.attributes.get("gen_ai.input.messages")))
-            returned.extend(_some(event.attributes.get("gen_ai.output.messages")))
+        event_given, event_returned = messages_of(event.name, event.attributes)
+        given.extend(event_given)
+        returned.extend(event_returned)
     return given or None, returned or None
 
 
+def messages_of(name: str, content: Attributes) -> tuple[list[Value], list[Value]]:
+    """Input and output in one event: ``gen_ai.<role>.message`` is input, ``gen_ai.choice`` is output."""
+    if name == "gen_ai.choice":
+        return [], [dict(content)]
+    if name.startswith("gen_ai.") and name.endswith(".message"):
+        role = name.removeprefix("gen_ai.").removesuffix(".message")
+        return [{"role": role, **content}], []
+    if name == "gen_ai.client.inference.operation.details":
+        given, returned = (_some(content.get(key)) for key in MESSAGE_KEYS)
+        return given, returned
+    return [], []
+
+
 def _some(value: Value) -> list[Value]:
+    if isinstance(value, str):
+        parsed = values.parse_container(value)
+        value = parsed if isinstance(parsed, list) else value
     if isinstance(value, list):
         return value
     return [] if value is None else [value]
