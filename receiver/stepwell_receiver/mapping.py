@@ -191,28 +191,11 @@ def _stated_names(fields: Fields, kind: Kind) -> naming.Stated:
 
 def _bounded(attributes: Attributes, max_bytes: int, flags: list[str]) -> Attributes:
     """The attributes with over-long values cut; sets the flag ``attribute_cut``."""
-    too_long = {key for key, value in attributes.items() if _is_longer(value, max_bytes)}
-    if not too_long:
+    bounded = {key: values.cut(value, max_bytes) for key, value in attributes.items()}
+    if all(bounded[key] is value for key, value in attributes.items()):
         return attributes
     flags.append("attribute_cut")
-    return {key: _cut(value, max_bytes) if key in too_long else value for key, value in attributes.items()}
-
-
-def _is_longer(value: Value, max_bytes: int) -> bool:
-    if isinstance(value, str):
-        # A character takes four bytes at the most, so that short text, which is nearly all, is not encoded.
-        return len(value) * 4 > max_bytes and len(value.encode()) > max_bytes
-    if isinstance(value, list | dict):
-        return len(values.as_json(value)) > max_bytes
-    return isinstance(value, bytes) and len(value) > max_bytes
-
-
-def _cut(value: Value, max_bytes: int) -> Value:
-    if isinstance(value, list | dict):
-        value = values.as_json(value)
-    if isinstance(value, str):
-        return value.encode()[:max_bytes].decode(errors="ignore")
-    return value[:max_bytes] if isinstance(value, bytes) else value
+    return bounded
 
 
 def _live_ids(span: Span) -> tuple[bytes, bytes] | None:
