@@ -27,6 +27,9 @@ _SUFFIXED: Final = re.compile(
     r"^(?P<name>.+?)(?: run|\.(?:kickoff|kickoff_async|a?run|run_stream|a?forward|__call__|a?call|_execute_core|execute"
     r"|a?invoke|stream|on_messages|on_messages_stream|workflow|agent))$"
 )
+_PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}")
+_DANGLING: Final = re.compile(r"(?:[\s:,'\"(\[-]+|\s(?:with|for|of|by|to|from|in))+$")
+"""What is left at the end of a message template that was cut before its first placeholder."""
 _MODEL_OPERATIONS: Final = ("chat", "text_completion", "generate_content", "embeddings")
 _LOOP_NAME: Final = re.compile(
     r"^(?:execute_event_loop_cycle|(?:step|turn|iteration|cycle|loop)(?:[ _#:-]*\d+)?)$", re.I
@@ -48,7 +51,9 @@ _FRAMEWORKS: Final = {
     "agno": "agno",
     "stepwell": "stepwell",
 }
-_INSTRUMENTATION: Final = re.compile(r"^(?:openinference|opentelemetry)[./]instrumentation[./](?P<name>[a-z0-9_-]+)")
+_INSTRUMENTATION: Final = re.compile(
+    r"^(?:openinference|opentelemetry|openlit)[./]instrumentation[./](?P<name>[a-z0-9_-]+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +75,19 @@ class Stated:
 
 def names_of(span: Span, kind: Kind, stated: Stated, models: tuple[str, ...]) -> Names:
     """The names of one span; `models` are the model names that it states."""
-    stripped = _without_affixes(span.name) if kind.role in _AGENT_ROLES else None
+    name = _without_placeholders(span.name)
+    stripped = _span_agent_name(span.name, stated.agent) if kind.role in _AGENT_ROLES else None
     match kind.role:
         case Role.TOOL:
-            step_name = stated.tool or _after(span.name, "execute_tool") or _without_method(span.name)
+            step_name = stated.tool or _after(name, "execute_tool") or _without_method(name)
         case Role.AGENT | Role.WORKFLOW:
-            step_name = stated.agent or stripped or span.name
+            step_name = stated.agent or stripped or name
         case Role.MODEL | Role.EMBEDDING:
-            step_name = _without_model(span.name, models)
+            step_name = _without_model(name, models)
         case Role.HANDOFF:
             step_name = "handoff"
         case _:
-            step_name = span.name
+            step_name = name
     return Names(step_name or kind.operation, stated.agent, stripped)
 
 
@@ -127,6 +133,22 @@ def until_reply(key: str, value: Value) -> Value:
             break
         given.append(message)
     return given
+
+
+def _without_placeholders(name: str) -> str:
+    """``Chat completion with {model!r}`` → ``Chat completion``: a message template names what all its spans share."""
+    if "{" not in name:
+        return name
+    head = _DANGLING.sub("", _PLACEHOLDER.split(name, maxsplit=1)[0])
+    return head or _PLACEHOLDER.sub("", name).strip(" :,-'\"") or name
+
+
+def _span_agent_name(name: str, stated: str | None) -> str | None:
+    """What the span's name calls the agent; a template does not, and a longer form of the stated name says no more."""
+    if _PLACEHOLDER.search(name):
+        return None
+    stripped = _without_affixes(name)
+    return stated if stated and stripped and stated in stripped else stripped
 
 
 def _without_affixes(name: str) -> str | None:

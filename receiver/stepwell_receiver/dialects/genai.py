@@ -67,8 +67,15 @@ OUTPUT_KEYS: Final[Keys] = (
 )
 
 
+_NAMING_OPERATIONS: Final = frozenset(("invoke_agent", "invoke_workflow", "execute_tool", "create_agent"))
+"""Operations that no other span's name begins with."""
+
+
 def kind(span: Span, scope: Scope) -> Kind | None:
-    """The operation name decides; without one, what else only agents, tools or models carry."""
+    """The operation name decides; without one, what else only agents, tools or models carry, then the span's name.
+
+    Some instrumentations set the operation name only when the call ends well, but always name the span after it.
+    """
     attributes = span.attributes
     operation = attributes.get("gen_ai.operation.name")
     if isinstance(operation, str) and operation:
@@ -79,7 +86,8 @@ def kind(span: Span, scope: Scope) -> Kind | None:
         return OPERATION_KINDS["chat"]
     if "gen_ai.agent.name" in attributes or (span.name == "agent run" and "agent_name" in attributes):
         return OPERATION_KINDS["invoke_agent"]
-    return None
+    named = span.name.partition(" ")[0]
+    return OPERATION_KINDS[named] if named in _NAMING_OPERATIONS else None
 
 
 def _role_of_unknown(attributes: Attributes) -> Role:

@@ -19,7 +19,7 @@ from stepwell_receiver.dialects.base import (
     Keys,
     Kind,
 )
-from stepwell_receiver.wire import Scope, Span
+from stepwell_receiver.wire import Attributes, Scope, Span
 from stepwell_storage.model import Role
 
 _KINDS: Final[Mapping[str, Kind]] = {
@@ -53,6 +53,12 @@ def kind(span: Span, scope: Scope) -> Kind | None:
     return _KINDS.get(said.lower(), CHAIN)
 
 
+def raised(span: Span) -> Attributes:
+    """A tool status for what raised: the SDK records the exception, then marks every span as well ended."""
+    failed = any(event.name == "exception" for event in span.events)
+    return {"gen_ai.tool.status": "error"} if failed else {}
+
+
 DIALECT: Final = Dialect(
     name="langsmith",
     kind=kind,
@@ -60,4 +66,5 @@ DIALECT: Final = Dialect(
     fields=FIELDS,
     input_keys=("gen_ai.prompt", "inputs"),
     output_keys=("gen_ai.completion", "outputs"),
+    derive=raised,
 )

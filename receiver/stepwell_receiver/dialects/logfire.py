@@ -21,7 +21,7 @@ from stepwell_receiver.dialects.base import (
     Keys,
     Kind,
 )
-from stepwell_receiver.wire import Scope, Span
+from stepwell_receiver.wire import Attributes, Scope, Span
 
 _TEMPLATES: Final[tuple[tuple[str, Kind], ...]] = (
     ("OpenAI Agents trace", WORKFLOW),
@@ -58,6 +58,11 @@ def kind(span: Span, scope: Scope) -> Kind | None:
     return None
 
 
+def without_nulls(span: Span) -> Attributes:
+    """The session where there is none: Logfire writes what is not set as JSON's word for it."""
+    return {"group_id": None} if span.attributes.get("group_id") == "null" else {}
+
+
 DIALECT: Final = Dialect(
     name="logfire",
     kind=kind,
@@ -65,4 +70,5 @@ DIALECT: Final = Dialect(
     fields=FIELDS,
     input_keys=("input", "request_data", "raw_input"),
     output_keys=("output", "response_data", "response"),
+    derive=without_nulls,
 )

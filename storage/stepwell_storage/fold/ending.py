@@ -19,6 +19,7 @@ _BAD: Final = frozenset((Status.FAILED, Status.TIMEOUT, Status.CANCELLED))
 _FINISHED: Final = frozenset(("stop", "end_turn", "stop_sequence", "completed", "complete", "end", "eos"))
 _ASKED_FOR_TOOLS: Final = frozenset(("tool_calls", "tool_use", "tool_call", "tool-calls", "function_call"))
 _PROMPT_END_SHARE: Final = 0.02
+_CALLS: Final = frozenset((Role.MODEL, Role.TOOL, Role.HANDOFF))
 _FOLLOWING: Final = frozenset((Role.MODEL, Role.TOOL, Role.AGENT, Role.WORKFLOW, Role.HANDOFF))
 
 _MASKS: Final = (
@@ -48,10 +49,13 @@ def of_run(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> Endin
     status, innermost = _own_status(tree, root)
     if status is Status.SUCCESS and not _has_output(tree, root, members):
         status = _last_turn(tree, innermost)
+        broken = _broken_last_call(tree, members, calls) if status is Status.SUCCESS else None
+        if broken is not None:
+            return _with_cause(tree, broken, tree.steps[broken].status)
     if status is Status.SUCCESS and tree.steps[root].role is not Role.TOOL and _was_cut_off(tree, root, members, calls):
         status = Status.CANCELLED
     if status in _BAD:
-        return _with_cause(tree, root, status)
+        return _with_cause(tree, innermost, status)
     return Ending(status)
 
 
@@ -83,6 +87,15 @@ def _last_turn(tree: Tree, agent: int) -> Status:
     last = max(children, key=lambda c: (tree.steps[c].start_ns, c), default=agent)
     is_turn = tree.steps[last].role is Role.CHAIN and tree.steps[last].status in _BAD
     return tree.steps[last].status if is_turn else Status.SUCCESS
+
+
+def _broken_last_call(tree: Tree, members: Sequence[int], calls: Calls) -> int | None:
+    """The model call at the run's end that failed: a run that returned nothing after it did not recover."""
+    ends = [i for i in members if tree.steps[i].role in _CALLS and i not in calls.duplicate_of]
+    last = max(ends, key=lambda i: (tree.steps[i].end_ns or 2**63, i), default=None)
+    if last is None or tree.steps[last].role is not Role.MODEL or tree.steps[last].status not in _BAD:
+        return None
+    return last
 
 
 def _is_same_run(outer: Step, inner: Step) -> bool:

@@ -70,11 +70,11 @@ def models_of(steps: Sequence[Step]) -> tuple[str, ...]:
 
 
 def framework_of(top: Step | None, members: Sequence[Step]) -> str | None:
-    """The top span's framework, else the first agent's, else the first that is known."""
+    """The top span's framework, else the first agent's, else the first model's or tool's that is known."""
     if top and top.framework:
         return top.framework
     agents = [step for step in members if step.role in (Role.AGENT, Role.WORKFLOW, Role.CHAIN)]
-    for step in (*agents, *members):
+    for step in (*agents, *(step for step in members if step.role is not Role.OTHER)):
         if step.framework:
             return step.framework
     return None
