@@ -10,10 +10,10 @@ from stepwell_api.options import (
     SERVING_OPTIONS,
     OptionError,
     add_options,
-    environment_of,
     parse_bool,
     parse_duration_s,
     read_settings,
+    variables_of,
 )
 from stepwell_storage.settings import Settings
 
@@ -87,7 +87,7 @@ def test_bad_ports(text: str) -> None:
         read(f"--port={text}")
 
 
-def test_environment_gives_a_child_the_same_settings() -> None:
+def test_variables_give_a_child_the_same_settings() -> None:
     settings = Settings(
         database_url="postgresql://user:pass%20word@host/db",
         data_dir=Path("/data"),
@@ -96,4 +96,4 @@ def test_environment_gives_a_child_the_same_settings() -> None:
         stale_after_s=12.5,
         log_format="json",
     )
-    assert read(**environment_of(settings)) == settings
+    assert read(**variables_of(settings)) == settings

@@ -153,8 +153,8 @@ def read_settings(
     return replace(Settings(database_url=""), **values)
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
-    """The variables that give a child process the same settings; they keep a password out of its command line."""
+def variables_of(settings: Settings) -> dict[str, str]:
+    """The variables that give a child process the same settings."""
     values = {option.variable: getattr(settings, option.field) for option in SERVING_OPTIONS}
     return {name: str(value) for name, value in values.items() if value is not None}
 

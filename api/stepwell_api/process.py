@@ -30,14 +30,25 @@ def announce(event: str, content: Mapping[str, str]) -> None:
 def die_with(supervisor_pid: int) -> None:
     """End at once when the supervisor does: nothing acknowledged is lost, for that is committed.
 
-    The kernel sees to it on Linux. Everywhere, the supervisor holds the other end of our standard input, which closes
-    with its death.
+    The kernel sees to it on Linux; `read_settings_line` does everywhere.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != supervisor_pid:
         os._exit(1)
-    threading.Thread(target=_exit_at_end_of_input, name="lifeline", daemon=True).start()
+
+
+def read_settings_line() -> dict[str, str]:
+    """The settings, as environment variables, that the supervisor sends as one JSON line on standard input.
+
+    The supervisor holds the other end open as long as it lives; from now on its closing ends this process.
+    """
+    line = b""
+    while not line.endswith(b"\n"):
+        line += _read_input()
+    threading.Thread(target=_read_for_ever, name="lifeline", daemon=True).start()
+    variables: dict[str, str] = json.loads(line)
+    return variables
 
 
 def run_until_stopped(serve: Serve) -> None:
@@ -69,8 +80,14 @@ async def _serve(serve: Serve) -> None:
     await serve(lambda addresses: announce("ready", addresses), stop)
 
 
-def _exit_at_end_of_input() -> None:
+def _read_for_ever() -> None:
+    while True:
+        _read_input()
+
+
+def _read_input() -> bytes:
     # The raw descriptor: a daemon thread inside sys.stdin would hold its lock at the interpreter's end.
-    while os.read(STDIN_FD, 1024):
-        pass
-    os._exit(1)
+    received = os.read(STDIN_FD, 64 * 1024)
+    if not received:
+        os._exit(1)
+    return received

@@ -1,7 +1,6 @@
 """The other commands: beside a running ``stepwell up``, alone, and where something is missing."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -155,12 +154,13 @@ def test_part_ends_with_the_supervisor_that_started_it(database_url: str, tmp_pa
     shell = 'exec 3<&0; "$@" "$$" <&3 & wait'
     with subprocess.Popen(
         ["/bin/sh", "-c", shell, "sh", *command],
-        env={**os.environ, "STEPWELL_DATABASE_URL": database_url},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as supervisor:
         assert supervisor.stdin is not None
         assert supervisor.stdout is not None
+        supervisor.stdin.write(json.dumps({"STEPWELL_DATABASE_URL": database_url}).encode() + b"\n")
+        supervisor.stdin.flush()
         assert json.loads(supervisor.stdout.readline()) == {"event": "ready"}
         supervisor.stdin.close()
         assert supervisor.wait(10) == 0

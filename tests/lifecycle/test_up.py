@@ -135,6 +135,14 @@ def test_killed_supervisor_leaves_nothing_and_loses_nothing(up: Running, tmp_pat
         until(lambda: total_executions(api) == 1, "the acknowledged run is there")
 
 
+def test_supervisor_killed_while_it_starts_leaves_nothing(tmp_path: Path, data_dir: Path) -> None:
+    with running(tmp_path, "up", "--data-dir", data_dir, *FREE_PORTS) as command:
+        until(lambda: set(PARTS) <= set(command.parts()), "the parts load")
+        command.process.kill()
+        command.process.wait()
+        until(lambda: not alive(marked(command.mark)), "nothing is left")
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_killed_part_is_restarted_under_its_address(shared_up: Running, part: str) -> None:
     before, addresses = shared_up.parts(), shared_up.ready()

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 
 from stepwell_api.parts import command
-from stepwell_api.process import Announce, Serve
+from stepwell_api.process import Announce
 from stepwell_storage.settings import Settings
 
 add_arguments = command.add_arguments
@@ -12,13 +12,13 @@ add_arguments = command.add_arguments
 
 def run(arguments: argparse.Namespace) -> int:
     """``stepwell api``."""
-    return command.run(arguments, ("port",), _prepare)
+    return command.run(arguments, ("port",), _load)
 
 
-def _prepare(settings: Settings) -> Serve:
+def _load() -> command.Serve:
     from stepwell_api.app import serve
 
-    async def serve_api(announce: Announce, stop: asyncio.Event) -> None:
+    async def serve_api(settings: Settings, announce: Announce, stop: asyncio.Event) -> None:
         await serve(settings, started=lambda url: announce({"api": url}), stop=stop)
 
     return serve_api

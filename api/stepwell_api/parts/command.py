@@ -1,17 +1,21 @@
 """What the three commands share: options, checks before the start, and how a failed start is told."""
 
 import argparse
+import asyncio
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from stepwell_api import logging, process
 from stepwell_api.failures import told
 from stepwell_api.options import SERVING_OPTIONS, add_options, read_settings
 from stepwell_storage.settings import Settings
 
-Prepare = Callable[[Settings], process.Serve]
-"""Imports the part and binds its settings; late, so that a bad option is told without waiting for the import."""
+Serve = Callable[[Settings, process.Announce, asyncio.Event], Awaitable[None]]
+"""Serves by the settings until the event is set; announces its addresses once it answers."""
+Load = Callable[[], Serve]
+"""Imports the part; late, so that a bad option is told without waiting for the import."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,15 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--supervised", metavar="PID", type=int, help=argparse.SUPPRESS)
 
 
-def run(arguments: argparse.Namespace, port_fields: tuple[str, ...], prepare: Prepare) -> int:
+def run(arguments: argparse.Namespace, port_fields: tuple[str, ...], load: Load) -> int:
     """Run one part until it is told to stop; returns the exit code."""
+    if arguments.supervised is not None:
+        return _run_supervised(arguments, load)
     settings = read_settings(arguments, SERVING_OPTIONS)
     logging.configure(settings.log_level, settings.log_format)
-    if arguments.supervised is None:
-        process.run_until_stopped(prepare(_checked(settings, port_fields)))
-        return 0
-    process.die_with(arguments.supervised)
-    return _run_supervised(settings, prepare)
+    settings = _checked(settings, port_fields)
+    process.run_until_stopped(partial(load(), settings))
+    return 0
 
 
 def _checked(settings: Settings, port_fields: tuple[str, ...]) -> Settings:
@@ -43,10 +47,14 @@ def _checked(settings: Settings, port_fields: tuple[str, ...]) -> Settings:
     return dataclasses.replace(settings, database_url=database_url)
 
 
-def _run_supervised(settings: Settings, prepare: Prepare) -> int:
-    """The supervisor tells the failure, so that the user reads it once."""
+def _run_supervised(arguments: argparse.Namespace, load: Load) -> int:
+    """Loads while the supervisor makes the database ready; the supervisor tells a failure, so that it is read once."""
+    process.die_with(arguments.supervised)
+    serve = load()
+    settings = read_settings(arguments, SERVING_OPTIONS, process.read_settings_line())
+    logging.configure(settings.log_level, settings.log_format)
     try:
-        process.run_until_stopped(prepare(settings))
+        process.run_until_stopped(partial(serve, settings))
     except Exception as error:
         message = told(error)
         if message is None:

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 
 from stepwell_api.parts import command
-from stepwell_api.process import Announce, Serve
+from stepwell_api.process import Announce
 from stepwell_storage.settings import Settings
 
 add_arguments = command.add_arguments
@@ -12,13 +12,13 @@ add_arguments = command.add_arguments
 
 def run(arguments: argparse.Namespace) -> int:
     """``stepwell worker``."""
-    return command.run(arguments, (), _prepare)
+    return command.run(arguments, (), _load)
 
 
-def _prepare(settings: Settings) -> Serve:
+def _load() -> command.Serve:
     from stepwell_storage import worker
 
-    async def serve_worker(announce: Announce, stop: asyncio.Event) -> None:
+    async def serve_worker(settings: Settings, announce: Announce, stop: asyncio.Event) -> None:
         await worker.run(settings, started=lambda: announce({}), stop=stop)
 
     return serve_worker

@@ -18,14 +18,17 @@ DRAIN_TIMEOUT_S = 30.0
 
 
 class Child:
-    """One child process. It prints a ready line on its standard output, which is a pipe to us; its standard input is
-    one too, held open as long as we live (see `process.die_with`). What it logs goes to our standard error.
+    """One child process. Its standard input is a pipe from us, held open as long as we live: one line with its
+    settings comes that way (see `process.read_settings_line`). Its standard output is a pipe to us, for its ready line.
+    What it logs goes to our standard error.
     """
 
-    def __init__(self, name: str, environment: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(self, name: str, variables: Callable[[], Mapping[str, str]]) -> None:
+        """``variables`` gives the settings for a start, as environment variables."""
         self._name = name
-        self._environment = environment
+        self._variables = variables
         self._process: asyncio.subprocess.Process | None = None
+        self._waits_for_settings = False
         self._forwarding: asyncio.Task[None] | None = None
         self.addresses: dict[str, str] = {}
         """What the ready line said: address by kind."""
@@ -40,24 +43,32 @@ class Child:
         """Process id of the last start."""
         return self._process.pid if self._process else None
 
-    async def start(self) -> None:
-        """Start the process and wait for its ready line.
-
-        Raises:
-            StartError: it ended or said nothing in time.
-        """
+    async def launch(self) -> None:
+        """Start the process, which loads its code and then waits for its settings; `start` does so otherwise."""
         # -P: a file in the current folder must not take the place of a module.
         command = [sys.executable, "-P", "-m", "stepwell_api.cli", self._name, "--supervised", str(os.getpid())]
         self._process = await asyncio.create_subprocess_exec(
             *command,
-            env={**os.environ, **self._environment()},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             # A Ctrl-C in the terminal is for the supervisor, which stops its parts in order.
             start_new_session=True,
         )
+        self._waits_for_settings = True
+
+    async def start(self) -> None:
+        """Start the process, or let a launched one go on, and wait for its ready line.
+
+        Raises:
+            StartError: it ended or said nothing in time.
+        """
+        if not self._waits_for_settings:
+            await self.launch()
+        self._waits_for_settings = False
+        assert self._process is not None
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
+                await self._send_settings(self._process)
                 self.addresses = await self._read_ready(self._process)
         except TimeoutError as error:
             await self.kill()
@@ -95,6 +106,13 @@ class Child:
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
+
+    async def _send_settings(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(dict(self._variables())).encode() + b"\n")
+        # A process that has ended already is told by its missing ready line.
+        with contextlib.suppress(ConnectionError):
+            await process.stdin.drain()
 
     async def _read_ready(self, process: asyncio.subprocess.Process) -> dict[str, str]:
         assert process.stdout is not None

@@ -36,20 +36,18 @@ class Database:
         """libpq URL of the database, the same after every start."""
         return self._server.url
 
-    async def start(self) -> None:
-        """Start it and tell other commands where it is; waits for a short command that uses the folder just now.
+    async def claim(self) -> None:
+        """Take the data folder; waits for a short command that uses it just now.
 
         Raises:
             DataFolderInUseError: another ``stepwell up`` runs on the folder, or a command does not end.
+            DataFolderError: the folder cannot be used.
         """
         deadline_s = time.monotonic() + data_folder.WAIT_S
         is_waiting = False
         while True:
-            self._starting = asyncio.ensure_future(self._call(self._server.start))
             try:
-                # Shielded: a thread cannot be cancelled, and `stop` has to know when it is done.
-                await asyncio.shield(self._starting)
-                break
+                self._server.claim()
             except DataFolderInUseError as error:
                 # Only a ``stepwell up`` tells its database; short commands do not.
                 if data_folder.runtime_url(self._server.data_dir, error.pid) or time.monotonic() > deadline_s:
@@ -57,7 +55,15 @@ class Database:
                 if not is_waiting:
                     log.info("the data folder is in use by a command, waiting", extra={"holder": error.pid})
                 is_waiting = True
+            else:
+                return
             await asyncio.sleep(data_folder.POLL_S)
+
+    async def start(self) -> None:
+        """Start it on the claimed folder, and tell other commands where it is."""
+        self._starting = asyncio.ensure_future(self._call(self._server.start))
+        # Shielded: a thread cannot be cancelled, and `stop` has to know when it is done.
+        await asyncio.shield(self._starting)
         data_folder.write_runtime(self._server.data_dir, os.getpid(), self._server.url)
 
     async def ended(self) -> str:

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from stepwell_api import data_folder
-from stepwell_api.options import environment_of
+from stepwell_api.options import variables_of
 from stepwell_api.supervision.child import Child
 from stepwell_api.supervision.database import Database
 from stepwell_api.supervision.keeper import keep_running
@@ -25,7 +26,7 @@ class Supervisor:
         self._database: Database | None = None
         self._resources = contextlib.ExitStack()
         # In the order in which they are stopped: first no new data comes in, then what is there is worked off.
-        self._children = [Child(name, self._environment) for name in ("receiver", "worker", "api")]
+        self._children = [Child(name, self._variables) for name in ("receiver", "worker", "api")]
 
     @property
     def settings(self) -> Settings:
@@ -38,10 +39,14 @@ class Supervisor:
         Raises:
             CommandError, MigrationError, StorageError: something does not start; the message tells the mend.
         """
-        if self._settings.database_url:
-            self._resources.enter_context(fresh_metrics_folder(None))
-        else:
-            await self._start_database()
+        data_dir = None if self._settings.database_url else await self._claim_data_folder()
+        self._resources.enter_context(fresh_metrics_folder(data_dir))
+        # Loading the children's code takes longest, so it goes on while the database starts.
+        for child in self._children:
+            await child.launch()
+        if self._database:
+            await self._database.start()
+            self._settings = dataclasses.replace(self._settings, database_url=self._database.url, data_dir=data_dir)
         await asyncio.to_thread(runner.migrate, self._settings.database_url)
         async with asyncio.TaskGroup() as group:
             for child in self._children:
@@ -70,16 +75,15 @@ class Supervisor:
     def _parts(self) -> Sequence[Part]:
         return [*self._children, *([self._database] if self._database else [])]
 
-    async def _start_database(self) -> None:
+    async def _claim_data_folder(self) -> Path:
+        """The folder, held from now on, so that what is in it is of no other running process."""
         data_dir = data_folder.data_dir_of(self._settings)
         self._database = Database(data_dir)
-        await self._database.start()
-        # Now the folder is locked, so the metrics in it are of no other running process.
-        self._resources.enter_context(fresh_metrics_folder(data_dir))
-        self._settings = dataclasses.replace(self._settings, database_url=self._database.url, data_dir=data_dir)
+        await self._database.claim()
+        return data_dir
 
-    def _environment(self) -> dict[str, str]:
-        return environment_of(self._settings)
+    def _variables(self) -> dict[str, str]:
+        return variables_of(self._settings)
 
 
 def _with_ports(settings: Settings, addresses: dict[str, str]) -> Settings:

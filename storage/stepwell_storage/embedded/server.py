@@ -115,6 +115,15 @@ class EmbeddedPostgres:
         """Whether PostgreSQL's main process runs."""
         return self._postmaster is not None and self._postmaster.exit_code is None
 
+    def claim(self) -> None:
+        """Take the data folder for this object until `stop`, without starting anything; `start` does so otherwise.
+
+        Raises:
+            DataFolderInUseError: another process holds it.
+            DataFolderError: the folder cannot be created or written to.
+        """
+        self._lock.acquire()
+
     def start(self) -> str:
         """Create what is missing, start, and return the URL once the database answers; again after a death.
 
