@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from psycopg import conninfo, sql
 from tests.lifecycle.running import FREE_PORTS, running
 
 from stepwell_migrations import runner
+from stepwell_storage.database import connect
 from stepwell_storage.embedded import EmbeddedPostgres
 from stepwell_storage.settings import Settings
 
@@ -45,6 +46,13 @@ def database_url(postgres: EmbeddedPostgres, _migrated_database: str) -> Iterato
     """A database of its own at the newest schema."""
     with _database(postgres, template=_migrated_database) as url:
         yield url
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """To that database, with our session settings."""
+    async with await connect(database_url) as connection:
+        yield connection
 
 
 @pytest.fixture

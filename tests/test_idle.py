@@ -1,42 +1,19 @@
 """Traces without any agent, model or tool activity: kept for late parents, then dropped and counted."""
 
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import psycopg
-import pytest
 from tests.spans import Sent, agent, chat, steps
+from tests.storing import Connection, fold_all, store
 
-from stepwell_storage import facts, folding, idle, metrics
-from stepwell_storage.database import connect
-from stepwell_storage.keys import LOCAL_WORKSPACE_ID
-from stepwell_storage.model import Fact, LogRecord
+from stepwell_storage import idle, metrics
+from stepwell_storage.model import LogRecord
 
 AT_ONCE = timedelta(seconds=-1)
 LATER = timedelta(hours=1)
 REQUEST = Sent("GET /", {"http.request.method": "GET"}, for_ms=90)
 QUERY = Sent("SELECT", {"db.system": "postgresql"}, parent="GET /", at_ms=5)
-
-Connection = psycopg.AsyncConnection[Any]
-
-
-@pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[Connection]:
-    opened = await connect(database_url)
-    yield opened
-    await opened.close()
-
-
-async def store(connection: Connection, sent: Sequence[Fact]) -> None:
-    async with connection.transaction():
-        await facts.insert_facts(connection, {LOCAL_WORKSPACE_ID: sent})
-
-
-async def fold_all(connection: Connection) -> None:
-    for batch in folding.batches(await folding.waiting(connection)):
-        await folding.fold(connection, batch)
 
 
 async def count(connection: Connection, table: str) -> int:

@@ -1,34 +1,24 @@
 """Captures whose prompts and completions came as log records: in any order and twice they give the same rows."""
 
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 from tests.captures import Capture, captures
+from tests.storing import Connection, fold_all, store
 
 from stepwell_receiver.logs import map_logs
 from stepwell_receiver.mapping import map_request
 from stepwell_receiver.protobuf import decode_logs, decode_traces
-from stepwell_storage import facts, folding
-from stepwell_storage.database import connect
-from stepwell_storage.keys import LOCAL_WORKSPACE_ID
 from stepwell_storage.model import Fact, Step
 
 MAX_BYTES = 1024 * 1024
-Connection = psycopg.AsyncConnection[Any]
 Rows = list[dict[str, Any]]
 
 WITH_LOGS = [pytest.param(c, id=c.name) for c in captures("openai-v2", "agent-framework", "adk") if c.bodies("logs")]
 (AGENT,) = [capture for capture in captures("openai-v2") if capture.name == "openai-v2__semconv_agent"]
-
-
-@pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[Connection]:
-    async with await connect(database_url) as opened:
-        yield opened
 
 
 def sent(capture: Capture) -> list[Fact]:
@@ -47,10 +37,8 @@ async def rows_after(connection: Connection, groups: list[list[Fact]]) -> tuple[
     for table in tables.split(", "):
         await connection.execute(psycopg.sql.SQL("TRUNCATE analytics.{}").format(psycopg.sql.Identifier(table)))
     for group in groups:
-        async with connection.transaction():
-            await facts.insert_facts(connection, {LOCAL_WORKSPACE_ID: group})
-        for batch in folding.batches(await folding.waiting(connection)):
-            await folding.fold(connection, batch)
+        await store(connection, group)
+        await fold_all(connection)
     return (
         await _read(connection, "SELECT * FROM analytics.agent_executions ORDER BY execution_id"),
         await _read(connection, "SELECT * FROM analytics.execution_steps ORDER BY execution_id, step_index"),

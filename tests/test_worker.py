@@ -1,18 +1,18 @@
 """The worker on a real database: committed steps become executions, once, whatever happens in between."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from psycopg.rows import dict_row
 from tests.spans import MS, START_NS, TRACE_ID, agent, chat, span_id, steps, tool
+from tests.storing import Connection, fold_all, store
 
-from stepwell_storage import facts, folding, worker
+from stepwell_storage import folding, worker
 from stepwell_storage.database import connect
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID
 from stepwell_storage.model import Step
@@ -28,25 +28,6 @@ RUN = (
     tool("t", "lookup", parent="a", at_ms=20),
     chat("c2", parent="a", at_ms=40),
 )
-
-Connection = psycopg.AsyncConnection[Any]
-
-
-@pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[Connection]:
-    opened = await connect(database_url)
-    yield opened
-    await opened.close()
-
-
-async def store(connection: Connection, sent: Sequence[Step]) -> None:
-    async with connection.transaction():
-        await facts.insert_facts(connection, {LOCAL_WORKSPACE_ID: sent})
-
-
-async def fold_all(connection: Connection) -> None:
-    for batch in folding.batches(await folding.waiting(connection)):
-        await folding.fold(connection, batch)
 
 
 async def executions(connection: Connection) -> list[dict[str, Any]]:
