@@ -1,11 +1,11 @@
 """The account of what became of every item that came in, on the metrics of its signal.
 
-received = stored + duplicate + rejected + unavailable, for spans and for log records alike.
+received = stored + duplicate + rejected + unavailable, for spans, log records and samples of memory alike.
 """
 
 from typing import Final, Protocol
 
-from stepwell_receiver.signals import LOGS, TRACES, Signal
+from stepwell_receiver.signals import LOGS, METRICS, TRACES, Signal
 from stepwell_storage import metrics
 
 
@@ -63,9 +63,31 @@ class _LogRecords:
         metrics.LOG_RECORDS.labels("unavailable").inc(count)
 
 
-_ACCOUNTS: Final[dict[str, Account]] = {TRACES.name: _Spans(), LOGS.name: _LogRecords()}
+class _MemorySamples:
+    def received(self, count: int) -> None:
+        metrics.MEMORY_SAMPLES.labels("received").inc(count)
+
+    def stored(self, count: int) -> None:
+        metrics.MEMORY_SAMPLES.labels("stored").inc(count)
+
+    def duplicate(self, count: int) -> None:
+        metrics.MEMORY_SAMPLES.labels("duplicate").inc(count)
+
+    def rejected(self, reason: str, count: int) -> None:
+        metrics.MEMORY_SAMPLES.labels("rejected").inc(count)
+        metrics.RECORDS_UNSTORED.labels(METRICS.name).inc(count)
+
+    def unavailable(self, count: int) -> None:
+        metrics.MEMORY_SAMPLES.labels("unavailable").inc(count)
+
+
+_ACCOUNTS: Final[dict[str, Account]] = {
+    TRACES.name: _Spans(),
+    LOGS.name: _LogRecords(),
+    METRICS.name: _MemorySamples(),
+}
 
 
 def of(signal: Signal) -> Account:
-    """The account of a signal that is stored."""
+    """The account of a signal."""
     return _ACCOUNTS[signal.name]

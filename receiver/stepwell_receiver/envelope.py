@@ -48,17 +48,25 @@ def read_groups(body: bytes) -> list[Group]:
         for scope_group in scope_groups:
             scope, items = _split(scope_group)
             left -= len(items)
-            _check_left(left)
+            check_left(left)
             groups.append(Group(resource, scope, [bytes(item) for item in items]))
-        _check_left(left)
+        check_left(left)
     return groups
 
 
-def _check_left(left: int) -> None:
+def integer_at(message: bytes | memoryview, position: int) -> int:
+    """The value of a variable-length integer field that starts at `position`."""
+    return _varint(message, position, len(message))[0]
+
+
+def check_left(left: int) -> None:
+    """Refuses a request that holds more than it may.
+
+    Raises:
+        BodyTooLargeError: `left` of the allowed number is negative.
+    """
     if left < 0:
-        raise BodyTooLargeError(
-            f"More than {MAX_ITEMS:,} spans, records or groups in one request; send smaller batches"
-        )
+        raise BodyTooLargeError(f"More than {MAX_ITEMS:,} items or groups in one request; send smaller batches")
 
 
 def _split(group: memoryview) -> tuple[bytes, list[memoryview]]:
@@ -82,7 +90,7 @@ def _parts(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     """
     for count, (number, wire_type, start, end) in enumerate(fields(message)):
         if count > MAX_ITEMS:
-            _check_left(-1)
+            check_left(-1)
         if wire_type == LENGTH_DELIMITED:
             yield number, message[start:end]
 

@@ -16,12 +16,12 @@ from uuid import UUID
 from google.protobuf.message import Message
 from google.rpc import code_pb2
 
-from stepwell_receiver import accounts, json, protobuf, status
+from stepwell_receiver import accounts, json, memory, protobuf, status
 from stepwell_receiver.bodies import MediaType, ReadBudget, decompress
 from stepwell_receiver.errors import ReceiverError, UnauthenticatedError, meaning_of
 from stepwell_receiver.logs import map_logs
 from stepwell_receiver.mapping import map_request
-from stepwell_receiver.signals import LOGS, TRACES, Signal
+from stepwell_receiver.signals import LOGS, METRICS, TRACES, Signal
 from stepwell_receiver.validation import Reason, reject_invalid, reject_invalid_logs, rejection_message
 from stepwell_storage import metrics
 from stepwell_storage.commit import Committer
@@ -33,7 +33,7 @@ _INLINE_BYTES: Final = 32 * 1024
 """Smaller bodies are decoded on the event loop: they take less time than the way to a thread and back."""
 _TRACE_DECODERS: Final = {MediaType.PROTOBUF: protobuf.decode_traces, MediaType.JSON: json.decode_traces}
 _LOG_DECODERS: Final = {MediaType.PROTOBUF: protobuf.decode_logs, MediaType.JSON: json.decode_logs}
-_ITEM_COUNTERS: Final = {MediaType.PROTOBUF: protobuf.count_items, MediaType.JSON: json.count_items}
+_METRIC_DECODERS: Final = {MediaType.PROTOBUF: protobuf.decode_metrics, MediaType.JSON: json.decode_metrics}
 
 _Result = TypeVar("_Result")
 
@@ -49,11 +49,13 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a request of traces or logs comes down to."""
+    """What a request comes down to."""
 
     facts: Sequence[Fact]
     rejected: Counter[str]
     size_bytes: int
+    warning: str = ""
+    """What the sender is told of items that are acknowledged and yet not stored."""
 
 
 class Ingest:
@@ -93,14 +95,12 @@ class Ingest:
             MalformedBodyError, BodyTooLargeError: the request is at fault.
             QueueFullError, DatabaseUnavailableError: it is not stored and may be sent again.
         """
-        read = _READERS.get(signal.name)
-        if read is None:
-            return await self._decline(signal, body)
+        read = _READERS[signal.name]
         batch = await self._decode(body, lambda: read(body, self._settings))
         metrics.REQUEST_BYTES.labels(signal.name).observe(batch.size_bytes)
         await self._to_the_end(self._store(signal, workspace_id, batch))
-        message = rejection_message(batch.rejected, signal.item)
-        return status.success(signal, rejected=batch.rejected.total(), message=message)
+        messages = (rejection_message(batch.rejected, signal.item), batch.warning)
+        return status.success(signal, rejected=batch.rejected.total(), message="; ".join(filter(None, messages)))
 
     async def _store(self, signal: Signal, workspace_id: UUID, batch: _Batch) -> None:
         """Commits a batch and counts what became of each of its items; adds to its rejected ones."""
@@ -128,15 +128,6 @@ class Ingest:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         await asyncio.shield(task)
-
-    async def _decline(self, signal: Signal, body: Body) -> Message:
-        """Metrics are acknowledged, so that a sender of everything works, and the sender is told."""
-        count = await self._decode(body, lambda: _count_items(signal, body, self.max_body_bytes))
-        if not count:
-            return status.success(signal)
-        metrics.RECORDS_UNSTORED.labels(signal.name).inc(count)
-        items = f"{count} {signal.item}{'' if count == 1 else 's'}"
-        return status.success(signal, message=f"Stepwell stores traces and logs only: {items} received, none stored")
 
     async def _decode(self, body: Body, work: Callable[[], _Result]) -> _Result:
         """Runs `work`, in a thread where it would hold up the event loop."""
@@ -186,14 +177,20 @@ def _read_logs(body: Body, settings: Settings) -> _Batch:
     return _Batch(records, request.rejected, len(content))
 
 
-_READERS: Final[Mapping[str, Callable[[Body, Settings], _Batch]]] = {TRACES.name: _read_traces, LOGS.name: _read_logs}
-"""How each signal that is stored is read."""
+def _read_metrics(body: Body, settings: Settings) -> _Batch:
+    content = decompress(body.content, body.encoding, limit_bytes=settings.max_request_bytes)
+    request = _METRIC_DECODERS[body.media_type](content, memory.tells_memory)
+    mapped = memory.map_metrics(request)
+    metrics.RECORDS_UNSTORED.labels(METRICS.name).inc(mapped.unstored.total())
+    return _Batch(mapped.samples, request.rejected, len(content), memory.warning(mapped.unstored))
 
 
-def _count_items(signal: Signal, body: Body, limit_bytes: int) -> int:
-    content = decompress(body.content, body.encoding, limit_bytes=limit_bytes)
-    metrics.REQUEST_BYTES.labels(signal.name).observe(len(content))
-    return _ITEM_COUNTERS[body.media_type](content, signal)
+_READERS: Final[Mapping[str, Callable[[Body, Settings], _Batch]]] = {
+    TRACES.name: _read_traces,
+    LOGS.name: _read_logs,
+    METRICS.name: _read_metrics,
+}
+"""How each signal is read."""
 
 
 def _key_in(headers: Mapping[str, str]) -> str | None:

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import orjson
 
-from stepwell_receiver import envelope
+from stepwell_receiver import envelope, wire
 from stepwell_receiver.errors import BodyTooLargeError, MalformedBodyError
-from stepwell_receiver.signals import LOGS, TRACES, Signal, refuse_other_keys
+from stepwell_receiver.signals import LOGS, METRICS, TRACES, Signal, refuse_other_keys
 from stepwell_receiver.text import clean
 from stepwell_receiver.validation import MAX_DEPTH, TOO_DEEP, Reason
 from stepwell_receiver.wire import (
@@ -24,6 +24,10 @@ from stepwell_receiver.wire import (
     Link,
     LogRecord,
     LogRequest,
+    Metric,
+    MetricGroup,
+    MetricRequest,
+    Point,
     Scope,
     Span,
     SpanGroup,
@@ -81,13 +85,31 @@ def decode_logs(body: bytes) -> LogRequest:
     return request
 
 
-def count_items(body: bytes, signal: Signal) -> int:
-    """How many items a request of `signal` holds, without decoding them.
+def decode_metrics(body: bytes, is_wanted: Callable[[str], bool]) -> MetricRequest:
+    """Decodes the metrics with wanted names of an ``ExportMetricsServiceRequest``; of the others it reads the name.
 
     Raises:
         MalformedBodyError, BodyTooLargeError: as for `decode_traces`.
     """
-    return sum(len(items) for _, _, items in _groups(body, signal))
+    request = MetricRequest(groups=[])
+    for resource, _, items in _groups(body, METRICS):
+        try:
+            group = MetricGroup(_attributes(_object(resource).get("attributes")), [])
+        except _WrongTypeError:
+            request.rejected[Reason.MALFORMED] += len(items)
+            continue
+        for item in items:
+            try:
+                metric = _object(item)
+                name = _text(metric.get("name"))
+                if is_wanted(name):
+                    group.metrics.append(_metric(name, metric))
+                else:
+                    request.unread[name] += 1
+            except _WrongTypeError:
+                request.rejected[Reason.MALFORMED] += 1
+        request.groups.append(group)
+    return request
 
 
 def _groups(body: bytes, signal: Signal) -> list[tuple[object, object, list[Any]]]:
@@ -157,7 +179,25 @@ def _log_record(record: _Object) -> LogRecord:
     )
 
 
+def _metric(name: str, metric: _Object) -> Metric:
+    gauge, total = _object(metric.get("gauge")), _object(metric.get("sum"))
+    points = [_point(_object(point)) for data in (gauge, total) for point in _list(data.get("dataPoints"))]
+    is_delta = _enum(total.get("aggregationTemporality"), "AGGREGATION_TEMPORALITY_", _TEMPORALITIES) == wire.DELTA
+    return Metric(_text(name), _text(metric.get("unit")), not (is_delta or total.get("isMonotonic")), points)
+
+
+def _point(point: _Object) -> Point:
+    value: float | None = None
+    if not _integer(point.get("flags")) & wire.NO_RECORDED_VALUE:
+        if point.get("asDouble") is not None:
+            value = _double(point["asDouble"])
+        elif point.get("asInt") is not None:
+            value = _integer(point["asInt"])
+    return Point(_integer(point.get("timeUnixNano")), value, _attributes(point.get("attributes")))
+
+
 _KINDS: Final = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+_TEMPORALITIES: Final = ("UNSPECIFIED", "DELTA", "CUMULATIVE")
 _STATUS_CODES: Final = ("UNSET", "OK", "ERROR")
 _SEVERITIES: Final = (
     "UNSPECIFIED",

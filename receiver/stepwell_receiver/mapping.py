@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stepwell.semconv import CHECKPOINT_EVENT, CHECKPOINT_ID, CHECKPOINT_STATE, SPAN_STATE, SPAN_STATE_STARTED
-from stepwell_receiver import naming, outcome, payload, prices, triggers, values
+from stepwell_receiver import naming, outcome, payload, prices, processes, triggers, values
 from stepwell_receiver.dialects import Kind, detect
 from stepwell_receiver.fields import Fields
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, TraceRequest, Value
@@ -31,6 +31,7 @@ class _Source:
     service_version: str | None
     environment: str | None
     framework: str | None
+    process_key: bytes | None
     resource_json: str | None
 
 
@@ -72,6 +73,7 @@ def _source(resource: Attributes, scope: Scope) -> _Source:
         service_version=values.as_text(resource.get("service.version")),
         environment=values.as_text(values.first(resource, _ENVIRONMENT_KEYS)),
         framework=naming.framework_of(scope.name),
+        process_key=processes.key_of(resource),
         resource_json=values.as_json(dict(resource)) if resource else None,
     )
 
@@ -136,6 +138,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         environment=fields.text("environment") or source.environment,
         framework=source.framework,
         scope_name=source.scope.name or None,
+        process_key=source.process_key,
         has_input=given is not None,
         has_output=returned is not None or (kind.role is Role.MODEL and bool(usage.completion_tokens or finish_reason)),
         flags=tuple(flags),

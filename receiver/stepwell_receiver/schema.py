@@ -11,10 +11,11 @@ from typing import Any, Final
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.logs.v1 import logs_pb2
+from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-_FILES = (common_pb2, resource_pb2, trace_pb2, logs_pb2)
+_FILES = (common_pb2, resource_pb2, trace_pb2, logs_pb2, metrics_pb2)
 _KEY_VALUE = ".opentelemetry.proto.common.v1.KeyValue"
 _NESTED_VALUES = frozenset(("array_value", "kvlist_value"))
 
@@ -49,6 +50,7 @@ _POOL = _make_pool()
 
 Span: Final = _message_class(_POOL, "trace.v1.Span")
 LogRecord: Final = _message_class(_POOL, "logs.v1.LogRecord")
+NumberDataPoint: Final = _message_class(_POOL, "metrics.v1.NumberDataPoint")
 Resource: Final = _message_class(_POOL, "resource.v1.Resource")
 InstrumentationScope: Final = _message_class(_POOL, "common.v1.InstrumentationScope")
 KeyValue: Final = _message_class(_POOL, "common.v1.KeyValue")

@@ -1,7 +1,8 @@
-"""OTLP traces and logs as plain data, whatever encoding they came in.
+"""OTLP traces, logs and metrics as plain data, whatever encoding they came in.
 
 `protobuf` and `json` decode request bodies into these shapes, `mapping` turns them into steps, `logs` into log records
-of steps. Text is valid UTF-8 without NUL characters; ids are raw bytes as sent (their length is not checked yet).
+of steps, `memory` into samples. Text is valid UTF-8 without NUL characters; ids are raw bytes as sent (their length is
+not checked yet).
 """
 
 from collections import Counter
@@ -13,6 +14,10 @@ Attributes: TypeAlias = dict[str, Value]
 
 STATUS_UNSET, STATUS_OK, STATUS_ERROR = 0, 1, 2
 KIND_INTERNAL, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_CONSUMER = 1, 2, 3, 4, 5
+DELTA = 1
+"""Aggregation temporality of a sum that tells changes."""
+NO_RECORDED_VALUE = 1
+"""Flag of a data point without a value."""
 
 
 @dataclass(slots=True)
@@ -101,3 +106,42 @@ class LogRequest:
     records: list[LogRecord]
     rejected: Counter[str] = field(default_factory=Counter)
     """Records that could not be read at all, by reason."""
+
+
+@dataclass(slots=True)
+class Point:
+    """A data point of a gauge or a sum; `time_ns` is 0 if unset, the value ``None`` where none was recorded."""
+
+    time_ns: int
+    value: int | float | None
+    attributes: Attributes
+
+
+@dataclass(slots=True)
+class Metric:
+    """A metric with its points; those of a kind that is no number at a time (histograms) have none."""
+
+    name: str
+    unit: str
+    is_level: bool
+    """What goes up and down, told as it stands: a gauge, or a cumulative sum that is not monotonic."""
+    points: list[Point]
+
+
+@dataclass(slots=True)
+class MetricGroup:
+    """Metrics of one resource and scope."""
+
+    resource: Attributes
+    metrics: list[Metric]
+
+
+@dataclass(slots=True)
+class MetricRequest:
+    """A decoded ``ExportMetricsServiceRequest``, as far as it was asked for."""
+
+    groups: list[MetricGroup]
+    unread: Counter[str] = field(default_factory=Counter)
+    """Metrics that nobody asked for, by name."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    """Metrics that could not be read at all, by reason."""

@@ -1,7 +1,8 @@
 """Group commit: many requests share one transaction, and each is answered only after it is durable.
 
-Steps and log records are sharded by trace over a few `Writer`s, each with a connection of its own, so that writers
-never meet in the same rows. What waits is bounded by its size; beyond it, senders are told when to come back.
+Steps and log records are sharded by trace, samples of memory by process, over a few `Writer`s, each with a connection
+of its own, so that writers never meet in the same rows. What waits is bounded by its size; beyond it, senders are told
+when to come back.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from stepwell_storage.errors import DatabaseUnavailableError, QueueFullError
-from stepwell_storage.model import Fact
+from stepwell_storage.model import Fact, MemorySample
 from stepwell_storage.partitions import KnownDays
 from stepwell_storage.settings import Settings
 from stepwell_storage.writer import SHORTEST_RETRY_S, CommitResult, Part, Writer
@@ -81,7 +82,8 @@ class Committer:
         loop = asyncio.get_running_loop()
         shards: list[list[Fact]] = [[] for _ in self._writers]
         for fact in facts:
-            shards[hash(fact.trace_id) % len(shards)].append(fact)
+            shard = fact.process_key if isinstance(fact, MemorySample) else fact.trace_id
+            shards[hash(shard) % len(shards)].append(fact)
         return [
             (writer, Part(workspace_id, shard, size_bytes * len(shard) // len(facts), loop.create_future()))
             for writer, shard in zip(self._writers, shards, strict=True)

@@ -7,7 +7,7 @@ deleted and the new one inserted in one transaction, under the trace's lock, whi
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final
@@ -16,7 +16,7 @@ import orjson
 import psycopg
 from psycopg.types.json import Jsonb
 
-from stepwell_storage import queries
+from stepwell_storage import process_memory, queries
 from stepwell_storage.fold.path import logical_names
 from stepwell_storage.model import Execution
 from stepwell_storage.times import to_datetime
@@ -51,13 +51,15 @@ async def replace_executions(
     await _write_keys(connection, folded, known)
     created_at = {(k.workspace_id, k.execution_id): k.created_at for k in known}
     payloads = await _payloads(connection, folded)
+    memory_mb = await process_memory.of_executions(connection, folded)
     now = datetime.now(UTC)
     count = 0
     async with connection.cursor() as cursor, cursor.copy(SQL.copy_executions) as copy:
         for window, executions in folded.items():
             for execution in executions:
                 key = (window.workspace_id, execution.execution_id)
-                await copy.write_row(_row(window.workspace_id, execution, payloads[key], created_at.get(key, now)))
+                told = execution if execution.process_key is None else replace(execution, memory_mb=memory_mb.get(key))
+                await copy.write_row(_row(window.workspace_id, told, payloads[key], created_at.get(key, now)))
                 count += 1
     return count
 
@@ -94,6 +96,8 @@ async def _write_keys(
             "execution_ids": [execution.execution_id for _, execution in rows],
             "trace_ids": [execution.trace_id for _, execution in rows],
             "start_times": [to_datetime(execution.start_ns) for _, execution in rows],
+            "process_keys": [execution.process_key for _, execution in rows],
+            "last_activity_times": [to_datetime(execution.last_activity_ns) for _, execution in rows],
         }
         await connection.execute(SQL.upsert_keys, parameters)
 

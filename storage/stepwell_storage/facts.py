@@ -1,4 +1,4 @@
-"""Writes steps and log records once each, and marks the traces that have new ones for the worker.
+"""Writes steps, log records and samples of memory once each, and marks the traces that have new ones for the worker.
 
 `rows` writes the lines, `commit` brings the transactions, `partitions` the tables. A span is known by its workspace,
 trace id, span id and start time, a log record by its span, its time and a digest of its content; what is stored already
@@ -17,9 +17,10 @@ from uuid import UUID
 
 import psycopg
 
-from stepwell_storage import queries
-from stepwell_storage.model import Fact, LogRecord, Step
+from stepwell_storage import process_memory, queries
+from stepwell_storage.model import Fact, LogRecord, MemorySample, Step
 from stepwell_storage.partitions import NS_PER_DAY
+from stepwell_storage.process_memory import SampleKey
 from stepwell_storage.rows import NS_PER_US, log_lines, step_lines, timestamp
 
 SQL = queries.load("facts")
@@ -46,7 +47,7 @@ _Fact = TypeVar("_Fact", Step, LogRecord)
 
 @dataclass(frozen=True, slots=True)
 class Insertion:
-    """What became of the facts of one call; each is in exactly one of the four."""
+    """What became of the facts of one call; each is in exactly one of the five."""
 
     stored: int
     """Finished steps that are new."""
@@ -54,6 +55,8 @@ class Insertion:
     """Running steps that are new."""
     logs: int
     """Log records that are new."""
+    samples: int
+    """Samples of memory that are new."""
     repeated: tuple[Fact, ...]
     """What was stored already, came twice, or runs no more because its finished span came along."""
 
@@ -149,41 +152,65 @@ async def insert_facts(
         UnstorableStepError: a fact cannot be written as a row.
         psycopg.Error: what the database says; nothing of the call is to be kept then.
     """
-    finished, live, logs, repeated = _sorted_out(batches)
-    new = await _insert(connection, FINISHED, finished, recent)
-    new_live = await _insert(connection, LIVE, live, recent)
-    new_logs = await _insert(connection, LOGS, logs, recent)
-    repeated += [step for key, step in finished.items() if key not in new]
-    repeated += [step for key, step in live.items() if key not in new_live]
-    repeated += [record for key, record in logs.items() if key not in new_logs]
+    rows = _sorted_out(batches)
+    new = await _insert(connection, FINISHED, rows.finished, recent)
+    new_live = await _insert(connection, LIVE, rows.live, recent)
+    new_logs = await _insert(connection, LOGS, rows.logs, recent)
+    new_samples = await process_memory.insert_samples(connection, rows.samples)
+    repeated = [
+        *rows.repeated,
+        *[step for key, step in rows.finished.items() if key not in new],
+        *[step for key, step in rows.live.items() if key not in new_live],
+        *[record for key, record in rows.logs.items() if key not in new_logs],
+        *[sample for key, sample in rows.samples.items() if key not in new_samples],
+    ]
     await _mark_dirty(connection, [*new.items(), *new_live.items()], new_logs)
-    return Insertion(stored=len(new), live=len(new_live), logs=len(new_logs), repeated=tuple(repeated))
+    return Insertion(len(new), len(new_live), len(new_logs), len(new_samples), tuple(repeated))
 
 
-def _sorted_out(
-    batches: Mapping[UUID, Sequence[Fact]],
-) -> tuple[dict[Key, Step], dict[Key, Step], dict[Key, LogRecord], list[Fact]]:
-    """Finished steps, running steps and log records in the order of their keys, and what needs no row beside them."""
-    finished: dict[Key, Step] = {}
-    live: dict[Key, Step] = {}
-    logs: dict[Key, LogRecord] = {}
-    repeated: list[Fact] = []
+@dataclass(slots=True)
+class _Rows:
+    """The facts of a call by table, each in the order of its keys, and what needs no row beside them."""
+
+    finished: dict[Key, Step] = field(default_factory=dict)
+    live: dict[Key, Step] = field(default_factory=dict)
+    logs: dict[Key, LogRecord] = field(default_factory=dict)
+    samples: dict[SampleKey, MemorySample] = field(default_factory=dict)
+    repeated: list[Fact] = field(default_factory=list)
+
+
+def _sorted_out(batches: Mapping[UUID, Sequence[Fact]]) -> _Rows:
+    rows = _Rows()
     for workspace_id, facts in batches.items():
         workspace = workspace_id.bytes
         for fact in facts:
             if isinstance(fact, LogRecord):
-                is_new = _added(logs, _log_key(workspace, fact), fact)
+                is_new = _added(rows.logs, _log_key(workspace, fact), fact)
+            elif isinstance(fact, MemorySample):
+                is_new = _added_larger(rows, process_memory.key_of(workspace_id, fact), fact)
             elif fact.is_live:
-                is_new = _added(live, _live_key(workspace, fact), fact)
+                is_new = _added(rows.live, _live_key(workspace, fact), fact)
             else:
-                is_new = _added(finished, _finished_key(workspace, fact), fact)
+                is_new = _added(rows.finished, _finished_key(workspace, fact), fact)
             if not is_new:
-                repeated.append(fact)
-    if live:
-        ended = {key[1:4] for key in finished}
-        repeated += [step for key, step in live.items() if key[1:4] in ended]
-        live = {key: step for key, step in live.items() if key[1:4] not in ended}
-    return _in_order(finished), _in_order(live), _in_order(logs), repeated
+                rows.repeated.append(fact)
+    if rows.live:
+        ended = {key[1:4] for key in rows.finished}
+        rows.repeated += [step for key, step in rows.live.items() if key[1:4] in ended]
+        rows.live = {key: step for key, step in rows.live.items() if key[1:4] not in ended}
+    rows.finished, rows.live, rows.logs = _in_order(rows.finished), _in_order(rows.live), _in_order(rows.logs)
+    return rows
+
+
+def _added_larger(rows: _Rows, key: SampleKey, sample: MemorySample) -> bool:
+    """Adds a sample, in place of a smaller one of the same moment, which is then a repeated one."""
+    known = rows.samples.get(key)
+    if known is not None and known.memory_mb >= sample.memory_mb:
+        return False
+    if known is not None:
+        rows.repeated.append(known)
+    rows.samples[key] = sample
+    return True
 
 
 def _added(rows: dict[Key, _Fact], key: Key, fact: _Fact) -> bool:

@@ -37,6 +37,9 @@ RECORDS_UNSTORED = Counter(
     "stepwell_records_unstored_total", "Log records and metrics that were not stored; the sender is told.", ["signal"]
 )
 LOG_RECORDS = Counter("stepwell_log_records_total", "Log records of spans, by what became of them.", ["outcome"])
+MEMORY_SAMPLES = Counter(
+    "stepwell_memory_samples_total", "Samples of processes' memory, by what became of them.", ["outcome"]
+)
 REQUESTS = Counter(
     "stepwell_otlp_requests_total", "OTLP requests by signal, transport and gRPC code.", ["signal", "transport", "code"]
 )

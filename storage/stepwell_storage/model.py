@@ -111,6 +111,8 @@ class Step:
     environment: str | None = None
     framework: str | None = None
     scope_name: str | None = None
+    process_key: bytes | None = None
+    """Digest of what tells the process; ``None`` where its resource does not."""
     has_input: bool = False
     has_output: bool = False
     flags: tuple[str, ...] = ()
@@ -154,7 +156,20 @@ class LogRecord:
     """What was mended on the way in, such as ``attribute_cut``."""
 
 
-Fact = Step | LogRecord
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemorySample:
+    """How much memory a process took at a moment: a row of ``analytics.memory_samples``."""
+
+    process_key: bytes
+    """As in `Step`."""
+    time_ns: int
+    memory_mb: float
+    """Megabytes of 10⁶ bytes."""
+    is_resident: bool
+    """The process' resident memory, or else its runtime's heap alone."""
+
+
+Fact = Step | LogRecord | MemorySample
 """What the receiver stores."""
 
 
@@ -225,4 +240,6 @@ class Execution:
     """Whose input is the run's input; the writer copies the payload."""
     output_span_id: bytes | None
     checkpoints: tuple[Checkpoint, ...]
+    process_key: bytes | None
+    """The process whose samples tell the run's memory; ``None`` where that is unknown or its steps tell the memory."""
     placements: tuple[Placement, ...] = field(repr=False)

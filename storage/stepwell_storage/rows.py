@@ -131,6 +131,7 @@ def _step_line(workspace: str, step: Step) -> str:
                 NULL if end_ns is None else timestamp(end_ns),
                 *[NULL if number is None else repr(number) for number in _numbers(step)],
                 *map(_escaped_word, _words(step)),
+                NULL if step.process_key is None else rf"\\x{step.process_key.hex()}",
                 "t" if step.has_input else "f",
                 "t" if step.has_output else "f",
                 escape(_array(step.flags)) if step.flags else "{}",

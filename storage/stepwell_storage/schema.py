@@ -77,6 +77,7 @@ def _step_columns(*, is_start_in_key: bool) -> "list[Column[Any]]":
         _required("flags", ARRAY(Text())),
         *_optional(JSONB(), "checkpoints", "input", "output", "error", "attributes", "resource", "events", "links"),
         _now("created_at"),
+        *_optional(BYTEA(), "process_key"),
     ]
 
 
@@ -161,8 +162,41 @@ execution_keys = Table(
     _required("trace_id", BYTEA()),
     _required("start_time", TIME),
     _now("created_at"),
+    *_optional(BYTEA(), "process_key"),
+    *_optional(TIME, "last_activity_at"),
 )
 Index("execution_keys_trace", execution_keys.c.workspace_id, execution_keys.c.trace_id)
+Index(
+    "execution_keys_process",
+    execution_keys.c.workspace_id,
+    execution_keys.c.process_key,
+    execution_keys.c.last_activity_at,
+    execution_keys.c.execution_id,
+    postgresql_where=execution_keys.c.process_key.is_not(None),
+)
+
+memory_samples = Table(
+    "memory_samples",
+    metadata,
+    _key("workspace_id", UUID()),
+    _key("process_key", BYTEA()),
+    _key("time", TIME),
+    _key("is_resident", Boolean()),
+    _required("memory_mb", Double()),
+    _now("created_at"),
+)
+Index("memory_samples_age", memory_samples.c.workspace_id, memory_samples.c.created_at)
+
+dirty_processes = Table(
+    "dirty_processes",
+    metadata,
+    Column("sequence", BigInteger(), Identity(always=True), primary_key=True),
+    _required("workspace_id", UUID()),
+    _required("process_key", BYTEA()),
+    _required("earliest", TIME),
+    _required("latest", TIME),
+    _now("marked_at"),
+)
 
 agent_executions = Table(
     "agent_executions",

@@ -76,7 +76,7 @@ def _step(trace_id: bytes, row: Sequence[Any], has_messages: Sequence[bool]) -> 
      model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
      cache_write_tokens, reasoning_tokens, cost_usd, credits_, memory_mb, session_id, conversation_id, user_id,
      trigger_type, trigger_source, runtime_mode, service_name, service_version, environment, framework, scope_name,
-     has_input, has_output, flags, checkpoints, is_live) = row  # fmt: skip
+     process_key, has_input, has_output, flags, checkpoints, is_live) = row  # fmt: skip
     return Step(
         trace_id=trace_id, span_id=span_id, parent_span_id=parent_span_id, parent_is_remote=parent_is_remote,
         start_ns=to_ns(start), end_ns=None if end is None else to_ns(end), duration_ms=duration_ms, name=name,
@@ -90,6 +90,7 @@ def _step(trace_id: bytes, row: Sequence[Any], has_messages: Sequence[bool]) -> 
         user_id=user_id, trigger_type=trigger_type,
         trigger_source_json=trigger_source, runtime_mode=runtime_mode, service_name=service_name,
         service_version=service_version, environment=environment, framework=framework, scope_name=scope_name,
+        process_key=process_key,
         has_input=has_input or has_messages[0], has_output=has_output or has_messages[1],
         flags=tuple(flags), checkpoints=_checkpoints(checkpoints),
         is_live=is_live,

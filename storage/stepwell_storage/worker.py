@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
-from stepwell_storage import facts, folding, idle, metrics, partitions, queries
+from stepwell_storage import facts, folding, idle, metrics, partitions, process_memory, queries
 from stepwell_storage.database import UNAVAILABLE, connect
 from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.settings import Settings
@@ -30,7 +30,7 @@ _FAILURE_REST_S: Final = 30.0
 _PASSING: Final = (psycopg.errors.CheckViolation, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 """What goes away by itself: a day got its own partition meanwhile (23514), two transactions crossed."""
 _RECONNECT_RANGE_S: Final = (0.1, 5.0)
-_PARTITIONS_EVERY_S: Final = 3600.0
+_HOURLY_S: Final = 3600.0
 _CLEANUP_EVERY_S: Final = 60.0
 
 Connection = psycopg.AsyncConnection[Any]
@@ -87,9 +87,11 @@ class _Worker:
         self._stale_after = timedelta(seconds=settings.stale_after_s)
         stale_every_s = min(max(settings.stale_after_s / 4, 0.2), 2.0)
         self._chores: list[_Chore] = [
-            _Chore("partitions", _PARTITIONS_EVERY_S, self._ensure_partitions),
+            _Chore("partitions", _HOURLY_S, self._ensure_partitions),
             _Chore("stale executions", stale_every_s, self._mark_stale),
             _Chore("live steps", _CLEANUP_EVERY_S, self._clean_live_steps),
+            _Chore("process memory", _POLL_S, self._apply_memory),
+            _Chore("old samples", _HOURLY_S, self._drop_old_samples),
         ]
         if settings.keep == "agents":
             every_s = min(max(settings.drop_after_s / 4, 0.2), _CLEANUP_EVERY_S)
@@ -186,6 +188,12 @@ class _Worker:
         dropped = await idle.drop(self._connection, self._drop_after)
         if dropped:
             log.info("dropped spans of traces without agents", extra={"spans": dropped})
+
+    async def _apply_memory(self) -> None:
+        await process_memory.apply(self._connection)
+
+    async def _drop_old_samples(self) -> None:
+        await process_memory.drop_old(self._connection)
 
     async def _clean_live_steps(self) -> None:
         await facts.delete_superseded_live_steps(self._connection)

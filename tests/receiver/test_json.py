@@ -10,7 +10,6 @@ from tests.receiver.otlp import make_span, trace_request
 from stepwell_receiver import json as otlp_json
 from stepwell_receiver import protobuf, wire
 from stepwell_receiver.errors import MalformedBodyError, WrongSignalError
-from stepwell_receiver.signals import LOGS, METRICS
 from stepwell_receiver.validation import TOO_DEEP, reject_invalid
 
 TRACE_ID = "5B8EFFF798038103D269B633813FC60C"
@@ -281,11 +280,29 @@ def test_names_in_snake_case_are_refused_with_the_right_one() -> None:
         otlp_json.decode_traces(b'{"resource_spans": [{}]}')
 
 
-def test_items_of_other_signals_are_counted() -> None:
-    logs: dict[str, Any] = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{}, {}]}, {}]}]}
-    metrics: dict[str, Any] = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{}]}]}]}
-    assert otlp_json.count_items(json.dumps(logs).encode(), LOGS) == 2
-    assert otlp_json.count_items(json.dumps(metrics).encode(), METRICS) == 1
+def test_metrics_are_decoded_as_far_as_they_are_wanted() -> None:
+    point = {"timeUnixNano": "7", "asInt": "5", "attributes": [{"key": "type", "value": {"stringValue": "rss"}}]}
+    sent: list[dict[str, Any]] = [
+        {"name": "level", "unit": "By", "sum": {"aggregationTemporality": 2, "dataPoints": [point]}},
+        {"name": "gauge", "gauge": {"dataPoints": [{"timeUnixNano": 8, "asDouble": 1.5}, {"flags": 1, "asInt": 1}]}},
+        {"name": "delta", "sum": {"aggregationTemporality": "AGGREGATION_TEMPORALITY_DELTA"}},
+        {"name": "counter", "sum": {"aggregationTemporality": 2, "isMonotonic": True}},
+        {"name": "unwanted", "histogram": 7},
+    ]
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "s"}}]}
+    body = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": sent}]}]}
+
+    request = otlp_json.decode_metrics(json.dumps(body).encode(), lambda name: name != "unwanted")
+
+    assert (request.unread, request.rejected) == ({"unwanted": 1}, {})
+    (group,) = request.groups
+    assert group.resource == {"service.name": "s"}
+    assert group.metrics == [
+        wire.Metric("level", "By", True, [wire.Point(7, 5, {"type": "rss"})]),
+        wire.Metric("gauge", "", True, [wire.Point(8, 1.5, {}), wire.Point(0, None, {})]),
+        wire.Metric("delta", "", False, []),
+        wire.Metric("counter", "", False, []),
+    ]
 
 
 def test_json_and_protobuf_of_one_request_decode_alike() -> None:

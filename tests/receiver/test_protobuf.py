@@ -7,7 +7,6 @@ from tests.receiver.otlp import START_NS, field, key_values, logs_request, make_
 
 from stepwell_receiver import envelope, protobuf, wire
 from stepwell_receiver.errors import BodyTooLargeError, MalformedBodyError, WrongSignalError
-from stepwell_receiver.signals import LOGS, METRICS, TRACES
 from stepwell_receiver.validation import TOO_DEEP
 
 TRACE_ID = bytes.fromhex("5b8efff798038103d269b633813fc60c")
@@ -234,16 +233,26 @@ def test_other_signal_is_refused_with_its_path(body: bytes, path: str) -> None:
 
 def test_traces_are_refused_as_logs_and_as_metrics() -> None:
     body = trace_request(make_span(), make_span()).SerializeToString()
-    for signal in (LOGS, METRICS):
-        with pytest.raises(WrongSignalError, match="/v1/traces"):
-            protobuf.count_items(body, signal)
+    with pytest.raises(WrongSignalError, match="/v1/traces"):
+        protobuf.decode_logs(body)
+    with pytest.raises(WrongSignalError, match="/v1/traces"):
+        protobuf.decode_metrics(body, lambda _: True)
 
 
-def test_items_of_each_signal_are_counted() -> None:
-    assert protobuf.count_items(logs_request(records=3).SerializeToString(), LOGS) == 3
-    assert protobuf.count_items(metrics_request().SerializeToString(), METRICS) == 3
-    assert protobuf.count_items(trace_request(make_span()).SerializeToString(), TRACES) == 1
-    assert protobuf.count_items(b"", LOGS) == 0
+def test_metrics_that_nobody_wants_are_counted_by_name() -> None:
+    request = protobuf.decode_metrics(metrics_request().SerializeToString(), lambda name: name == "queue.size")
+    assert request.unread == {"requests": 1, "duration": 1}
+    ((gauge,),) = [group.metrics for group in request.groups]
+    assert gauge == wire.Metric("queue.size", "1", True, [wire.Point(START_NS, 4, {})])
+
+
+def test_kind_of_a_metric_tells_whether_it_is_a_level() -> None:
+    request = protobuf.decode_metrics(metrics_request().SerializeToString(), lambda _: True)
+    assert [(metric.is_level, len(metric.points)) for metric in request.groups[0].metrics] == [
+        (True, 1),
+        (True, 1),
+        (True, 0),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execu
     end = ending.of_run(whole, run.root, run.members, counted)
     input_span_id, output_span_id = payload_spans(top, members)
     trigger = _trigger(whole, run)
+    memory_mb = max((step.memory_mb for step in members if step.memory_mb is not None), default=None)
     return Execution(
         execution_id=_execution_id(members[0].trace_id, top),
         trace_id=members[0].trace_id,
@@ -50,7 +51,7 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execu
         error_fingerprint=end.error_fingerprint,
         **totals_of([whole.steps[i] for i in run.members if i in counted.counted]),
         credits=_sum(step.credits for step in members),
-        memory_mb=max((step.memory_mb for step in members if step.memory_mb is not None), default=None),
+        memory_mb=memory_mb,
         api_calls=_api_calls(whole, run.members, counted),
         steps_total=len(members),
         steps_completed=sum(step.status not in (Status.RUNNING, Status.PENDING) for step in members),
@@ -63,6 +64,7 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execu
         input_span_id=input_span_id,
         output_span_id=output_span_id,
         checkpoints=_checkpoints(members),
+        process_key=_process_key(top, members) if memory_mb is None else None,
         placements=_placements(whole, run, counted, ends_ns),
     )
 
@@ -80,6 +82,11 @@ def _trigger(whole: tree.Tree, run: runs.Run) -> Step | None:
         above = whole.parents[above]
     inside = (whole.steps[i] for i in run.members)
     return next((step for step in inside if step.trigger_type and step.role is not Role.OTHER), None)
+
+
+def _process_key(top: Step | None, members: Sequence[Step]) -> bytes | None:
+    """The process of the top span; of a fragment, the first that a step tells."""
+    return next((step.process_key for step in ((top,) if top else members) if step.process_key), None)
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

@@ -8,7 +8,7 @@ COPY analytics.step_facts (
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name,
+    environment, framework, scope_name, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 ) FROM STDIN;
@@ -20,7 +20,7 @@ COPY analytics.live_steps (
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name,
+    environment, framework, scope_name, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 ) FROM STDIN;
@@ -41,7 +41,7 @@ COPY pg_temp.staged_steps (
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name,
+    environment, framework, scope_name, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 ) FROM STDIN;
@@ -53,7 +53,7 @@ INSERT INTO analytics.step_facts (
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name,
+    environment, framework, scope_name, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 )
@@ -62,7 +62,7 @@ SELECT
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name,
+    environment, framework, scope_name, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 FROM pg_temp.staged_steps
@@ -77,7 +77,7 @@ INSERT INTO analytics.live_steps (
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name,
+    environment, framework, scope_name, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 )
@@ -86,7 +86,7 @@ SELECT
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name,
+    environment, framework, scope_name, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 FROM pg_temp.staged_steps

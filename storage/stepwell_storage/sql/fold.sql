@@ -69,13 +69,17 @@ USING unnest(%(workspace_ids)s::uuid[], %(execution_ids)s::text[]) AS gone (work
 WHERE k.workspace_id = gone.workspace_id AND k.execution_id = gone.execution_id
 
 -- name: upsert_keys
--- Where each execution stands in time.
-INSERT INTO analytics.execution_keys (workspace_id, execution_id, trace_id, start_time)
-SELECT workspace_id, execution_id, trace_id, start_time
-FROM unnest(%(workspace_ids)s::uuid[], %(execution_ids)s::text[], %(trace_ids)s::bytea[], %(start_times)s::timestamptz[])
-     AS k (workspace_id, execution_id, trace_id, start_time)
+-- Where each execution stands in time, and in which process.
+INSERT INTO analytics.execution_keys (workspace_id, execution_id, trace_id, start_time, process_key, last_activity_at)
+SELECT workspace_id, execution_id, trace_id, start_time, process_key, last_activity_at
+FROM unnest(%(workspace_ids)s::uuid[], %(execution_ids)s::text[], %(trace_ids)s::bytea[], %(start_times)s::timestamptz[],
+            %(process_keys)s::bytea[], %(last_activity_times)s::timestamptz[])
+     AS k (workspace_id, execution_id, trace_id, start_time, process_key, last_activity_at)
 ORDER BY workspace_id, execution_id
-ON CONFLICT (workspace_id, execution_id) DO UPDATE SET start_time = EXCLUDED.start_time
+ON CONFLICT (workspace_id, execution_id) DO UPDATE
+    SET start_time = EXCLUDED.start_time,
+        process_key = EXCLUDED.process_key,
+        last_activity_at = EXCLUDED.last_activity_at
 
 -- name: read_run_payload
 -- Input and output of the spans that give an execution its own; from messages in their logs where they have none.
