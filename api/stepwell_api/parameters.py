@@ -47,6 +47,14 @@ class ExecutionSort(StrEnum):
     STEPS_DESCENDING = "-steps_total"
 
 
+class SignalName(StrEnum):
+    """OTLP's signals."""
+
+    TRACES = "traces"
+    LOGS = "logs"
+    METRICS = "metrics"
+
+
 class AgentSort(StrEnum):
     """Orders of agents; a minus means descending. Unknown values come last either way."""
 
@@ -207,6 +215,22 @@ class AnalyticsParameters(WindowParameters):
 
     environment: Annotated[list[Text], Field(description="Environment; repeatable")] = []
     version: Annotated[list[Text], Field(description="Version of the agent; repeatable")] = []
+
+
+class IngestParameters(WindowParameters):
+    """Which part of the ledger."""
+
+    from_: Annotated[
+        Time | None,
+        Field(alias="from", description="From the hour of this RFC 3339 time on; default 7 days before `to`"),
+    ] = None
+    to: Annotated[
+        Time | None,
+        Field(description="Up to the end of the hour in which this RFC 3339 time lies, exclusive; default now"),
+    ] = None
+    signal: Annotated[
+        SignalName, _one_of(SignalName), Field(description="What to count: traces (spans), logs (records), or metrics")
+    ] = SignalName.TRACES
 
 
 REPEATABLE = frozenset(

@@ -55,19 +55,21 @@ class Meaning:
     grpc_code: int
     http_status: int
     is_retryable: bool
+    reason: str
+    """The word under which refused requests are counted."""
 
 
 MEANINGS: Final[Mapping[type[Exception], Meaning]] = {
-    MalformedBodyError: Meaning(code_pb2.INVALID_ARGUMENT, 400, False),
-    UnauthenticatedError: Meaning(code_pb2.UNAUTHENTICATED, 401, False),
-    BodyTooLargeError: Meaning(code_pb2.RESOURCE_EXHAUSTED, 413, False),
-    UnsupportedMediaTypeError: Meaning(code_pb2.INVALID_ARGUMENT, 415, False),
-    UnsupportedEncodingError: Meaning(code_pb2.UNIMPLEMENTED, 415, False),
-    OverloadedError: Meaning(code_pb2.UNAVAILABLE, 503, True),
-    QueueFullError: Meaning(code_pb2.UNAVAILABLE, 503, True),
-    DatabaseUnavailableError: Meaning(code_pb2.UNAVAILABLE, 503, True),
+    MalformedBodyError: Meaning(code_pb2.INVALID_ARGUMENT, 400, False, "malformed"),
+    UnauthenticatedError: Meaning(code_pb2.UNAUTHENTICATED, 401, False, "unauthenticated"),
+    BodyTooLargeError: Meaning(code_pb2.RESOURCE_EXHAUSTED, 413, False, "too_large"),
+    UnsupportedMediaTypeError: Meaning(code_pb2.INVALID_ARGUMENT, 415, False, "unsupported_media_type"),
+    UnsupportedEncodingError: Meaning(code_pb2.UNIMPLEMENTED, 415, False, "unsupported_encoding"),
+    OverloadedError: Meaning(code_pb2.UNAVAILABLE, 503, True, "overloaded"),
+    QueueFullError: Meaning(code_pb2.UNAVAILABLE, 503, True, "queue_full"),
+    DatabaseUnavailableError: Meaning(code_pb2.UNAVAILABLE, 503, True, "database_unavailable"),
 }
-UNEXPECTED: Final = Meaning(code_pb2.INTERNAL, 500, False)
+UNEXPECTED: Final = Meaning(code_pb2.INTERNAL, 500, False, "internal_error")
 
 
 def meaning_of(error: Exception) -> Meaning:

@@ -51,10 +51,10 @@ def _handler(ingest: Ingest, signal: Signal) -> _Handler:
         try:
             with observed(signal, "grpc"):
                 headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-                workspace_id = await ingest.workspace_of(headers)
-                with ingest.read_budget.reader() as charge:
+                sender = await ingest.sender_of(headers)
+                with ingest.refusals_noted(signal, sender), ingest.read_budget.reader() as charge:
                     charge(len(request))
-                    response = await ingest.take(signal, workspace_id, Body(request, encoding=_encoding_of(request)))
+                    response = await ingest.take(signal, sender, Body(request, encoding=_encoding_of(request)))
         except Exception as error:
             await _abort(context, error)
         return response.SerializeToString()

@@ -59,12 +59,14 @@ def _endpoint(ingest: Ingest, signal: Signal) -> _Endpoint:
 
 
 async def _answer(ingest: Ingest, signal: Signal, request: Request) -> tuple[MediaType, bytes]:
-    workspace_id = await ingest.workspace_of(request.headers)
-    media_type = media_type_of(request.headers.get("content-type"))
-    encoding = encoding_of(request.headers.get("content-encoding"))
-    with ingest.read_budget.reader() as charge:
-        content = await read_body(request.stream(), request.headers, limit_bytes=ingest.max_body_bytes, charge=charge)
-        response = await ingest.take(signal, workspace_id, Body(content, media_type, encoding))
+    sender = await ingest.sender_of(request.headers)
+    with ingest.refusals_noted(signal, sender):
+        media_type = media_type_of(request.headers.get("content-type"))
+        encoding = encoding_of(request.headers.get("content-encoding"))
+        limit_bytes = ingest.max_body_bytes
+        with ingest.read_budget.reader() as charge:
+            content = await read_body(request.stream(), request.headers, limit_bytes=limit_bytes, charge=charge)
+            response = await ingest.take(signal, sender, Body(content, media_type, encoding))
     return media_type, status.encode(response, media_type)
 
 

@@ -11,21 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
-from uuid import UUID
 
 from google.protobuf.message import Message
 from google.rpc import code_pb2
 
 from stepwell_receiver import accounts, json, memory, protobuf, status
 from stepwell_receiver.bodies import MediaType, ReadBudget, decompress
-from stepwell_receiver.errors import ReceiverError, UnauthenticatedError, meaning_of
+from stepwell_receiver.errors import UNEXPECTED, ReceiverError, UnauthenticatedError, meaning_of
 from stepwell_receiver.logs import map_logs
 from stepwell_receiver.mapping import map_request
 from stepwell_receiver.signals import LOGS, METRICS, TRACES, Signal
-from stepwell_receiver.validation import Reason, reject_invalid, reject_invalid_logs, rejection_message
+from stepwell_receiver.validation import NOT_STORED, Reason, reject_invalid, reject_invalid_logs, rejection_message
 from stepwell_storage import metrics
 from stepwell_storage.commit import Committer
-from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope
+from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope, Sender
 from stepwell_storage.model import Fact
 from stepwell_storage.settings import Settings
 
@@ -56,6 +55,8 @@ class _Batch:
     size_bytes: int
     warning: str = ""
     """What the sender is told of items that are acknowledged and yet not stored."""
+    unstored: int = 0
+    """How many those are, for the ledger."""
 
 
 class Ingest:
@@ -71,24 +72,36 @@ class Ingest:
         self.max_body_bytes = settings.max_request_bytes
         self.read_budget = ReadBudget(max(settings.max_queued_bytes, settings.max_request_bytes))
 
-    async def workspace_of(self, headers: Mapping[str, str]) -> UUID:
-        """The workspace that a request's key opens; headers are looked up in lower case.
+    async def sender_of(self, headers: Mapping[str, str]) -> Sender:
+        """Whose a request is, as its key tells; headers are looked up in lower case.
 
         Raises:
             UnauthenticatedError: no key, or a wrong one.
             DatabaseUnavailableError: the key cannot be checked now.
         """
         if self._authenticator is None:
-            return LOCAL_WORKSPACE_ID
+            return Sender(LOCAL_WORKSPACE_ID)
         key = _key_in(headers)
         if key is None:
             raise UnauthenticatedError("No key; send it as 'X-Stepwell-Key: KEY' or 'Authorization: Bearer KEY'")
-        workspace_id = await self._authenticator.workspace_of(key, Scope.INGEST)
-        if workspace_id is None:
+        sender = await self._authenticator.sender_of(key, Scope.INGEST)
+        if sender is None:
             raise UnauthenticatedError("The key is unknown, revoked, or not meant for ingest")
-        return workspace_id
+        return sender
 
-    async def take(self, signal: Signal, workspace_id: UUID, body: Body) -> Message:
+    @contextmanager
+    def refusals_noted(self, signal: Signal, sender: Sender) -> Iterator[None]:
+        """Notes in the sender's ledger where its request is refused as a whole."""
+        try:
+            yield
+        except Exception as error:
+            if (meaning := meaning_of(error)) is not UNEXPECTED:
+                self._committer.refuse(
+                    sender.workspace_id, key_id=sender.key_id, signal=signal.name, reason=meaning.reason
+                )
+            raise
+
+    async def take(self, signal: Signal, sender: Sender, body: Body) -> Message:
         """Stores what a request holds and gives the response to it, once that is durable.
 
         Raises:
@@ -96,19 +109,26 @@ class Ingest:
             QueueFullError, DatabaseUnavailableError: it is not stored and may be sent again.
         """
         read = _READERS[signal.name]
-        batch = await self._decode(body, lambda: read(body, self._settings))
+        batch = await self._decode(body, lambda: read(body, self._settings, sender.key_id))
         metrics.REQUEST_BYTES.labels(signal.name).observe(batch.size_bytes)
-        await self._to_the_end(self._store(signal, workspace_id, batch))
+        await self._to_the_end(self._store(signal, sender, batch))
         messages = (rejection_message(batch.rejected, signal.item), batch.warning)
         return status.success(signal, rejected=batch.rejected.total(), message="; ".join(filter(None, messages)))
 
-    async def _store(self, signal: Signal, workspace_id: UUID, batch: _Batch) -> None:
+    async def _store(self, signal: Signal, sender: Sender, batch: _Batch) -> None:
         """Commits a batch and counts what became of each of its items; adds to its rejected ones."""
         account = accounts.of(signal)
         received = len(batch.facts) + batch.rejected.total()
         account.received(received)
         try:
-            result = await self._committer.submit(workspace_id, batch.facts, batch.size_bytes)
+            result = await self._committer.submit(
+                sender.workspace_id,
+                batch.facts,
+                batch.size_bytes,
+                key_id=sender.key_id,
+                signal=signal.name,
+                rejected=batch.rejected + Counter({NOT_STORED: batch.unstored}),
+            )
         except Exception as error:
             if meaning_of(error).is_retryable:
                 account.unavailable(received)
@@ -145,7 +165,9 @@ def observed(signal: Signal, transport: str) -> Iterator[None]:
         yield
         code = "OK"
     except Exception as error:
-        code = code_pb2.Code.Name(meaning_of(error).grpc_code)
+        meaning = meaning_of(error)
+        code = code_pb2.Code.Name(meaning.grpc_code)
+        metrics.REQUESTS_REFUSED.labels(signal.name, meaning.reason).inc()
         raise
     finally:
         metrics.REQUESTS.labels(signal.name, transport, code).inc()
@@ -161,31 +183,33 @@ def _without_frames(work: Callable[[], _Result]) -> _Result:
         raise error.with_traceback(None) from None
 
 
-def _read_traces(body: Body, settings: Settings) -> _Batch:
+def _read_traces(body: Body, settings: Settings, key_id: str | None) -> _Batch:
     content = decompress(body.content, body.encoding, limit_bytes=settings.max_request_bytes)
     request = _TRACE_DECODERS[body.media_type](content)
     reject_invalid(request)
-    steps = map_request(request, max_attribute_bytes=settings.max_attribute_bytes)
+    steps = map_request(request, max_attribute_bytes=settings.max_attribute_bytes, key_id=key_id)
     return _Batch(steps, request.rejected, len(content))
 
 
-def _read_logs(body: Body, settings: Settings) -> _Batch:
+def _read_logs(body: Body, settings: Settings, key_id: str | None) -> _Batch:
     content = decompress(body.content, body.encoding, limit_bytes=settings.max_request_bytes)
     request = _LOG_DECODERS[body.media_type](content)
     reject_invalid_logs(request)
-    records = map_logs(request, max_attribute_bytes=settings.max_attribute_bytes)
+    records = map_logs(request, max_attribute_bytes=settings.max_attribute_bytes, key_id=key_id)
     return _Batch(records, request.rejected, len(content))
 
 
-def _read_metrics(body: Body, settings: Settings) -> _Batch:
+def _read_metrics(body: Body, settings: Settings, _: str | None) -> _Batch:
     content = decompress(body.content, body.encoding, limit_bytes=settings.max_request_bytes)
     request = _METRIC_DECODERS[body.media_type](content, memory.tells_memory)
     mapped = memory.map_metrics(request)
     metrics.RECORDS_UNSTORED.labels(METRICS.name).inc(mapped.unstored.total())
-    return _Batch(mapped.samples, request.rejected, len(content), memory.warning(mapped.unstored))
+    return _Batch(
+        mapped.samples, request.rejected, len(content), memory.warning(mapped.unstored), mapped.unstored.total()
+    )
 
 
-_READERS: Final[Mapping[str, Callable[[Body, Settings], _Batch]]] = {
+_READERS: Final[Mapping[str, Callable[[Body, Settings, str | None], _Batch]]] = {
     TRACES.name: _read_traces,
     LOGS.name: _read_logs,
     METRICS.name: _read_metrics,

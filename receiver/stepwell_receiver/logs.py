@@ -18,17 +18,18 @@ _SEVERITIES: Final = range(1, 25)
 _KEY_BYTES: Final = 16
 
 
-def map_logs(request: wire.LogRequest, *, max_attribute_bytes: int) -> list[LogRecord]:
+def map_logs(request: wire.LogRequest, *, max_attribute_bytes: int, key_id: str | None = None) -> list[LogRecord]:
     """Maps every record of a request that has a span; the order is the request's.
 
     Args:
         request: a decoded request.
         max_attribute_bytes: a longer body or attribute is cut, and the record gets the flag ``attribute_cut``.
+        key_id: the API key that the request came by.
     """
-    return [_map_record(record, max_attribute_bytes) for record in request.records]
+    return [_map_record(record, max_attribute_bytes, key_id) for record in request.records]
 
 
-def _map_record(record: wire.LogRecord, max_bytes: int) -> LogRecord:
+def _map_record(record: wire.LogRecord, max_bytes: int, key_id: str | None) -> LogRecord:
     body = values.cut(record.body, max_bytes)
     attributes = {key: values.cut(value, max_bytes) for key, value in record.attributes.items()}
     is_cut = body is not record.body or any(attributes[key] is not record.attributes[key] for key in attributes)
@@ -47,6 +48,7 @@ def _map_record(record: wire.LogRecord, max_bytes: int) -> LogRecord:
         body_json=None if body is None or given or returned else values.as_json(body),
         attributes_json=_attributes_json(attributes, genai.MESSAGE_KEYS if given or returned else ()),
         flags=("attribute_cut",) if is_cut else (),
+        key_id=key_id,
     )
 
 

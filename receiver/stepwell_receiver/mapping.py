@@ -33,6 +33,7 @@ class _Source:
     framework: str | None
     process_key: bytes | None
     resource_json: str | None
+    key_id: str | None
 
 
 @dataclass(slots=True)
@@ -51,21 +52,22 @@ class _Usage:
     reasoning_tokens: int | None
 
 
-def map_request(request: TraceRequest, *, max_attribute_bytes: int) -> list[Step]:
+def map_request(request: TraceRequest, *, max_attribute_bytes: int, key_id: str | None = None) -> list[Step]:
     """Maps every span of a request whose ids are valid; the order is the request's.
 
     Args:
         request: a decoded request.
         max_attribute_bytes: longer attribute values are cut, and the step gets the flag ``attribute_cut``.
+        key_id: the API key that the request came by.
     """
     steps: list[Step] = []
     for group in request.groups:
-        source = _source(group.resource, group.scope)
+        source = _source(group.resource, group.scope, key_id)
         steps.extend(_map_span(span, source, max_attribute_bytes) for span in group.spans)
     return steps
 
 
-def _source(resource: Attributes, scope: Scope) -> _Source:
+def _source(resource: Attributes, scope: Scope, key_id: str | None) -> _Source:
     return _Source(
         scope=scope,
         resource=resource,
@@ -75,6 +77,7 @@ def _source(resource: Attributes, scope: Scope) -> _Source:
         framework=naming.framework_of(scope.name),
         process_key=processes.key_of(resource),
         resource_json=values.as_json(dict(resource)) if resource else None,
+        key_id=key_id,
     )
 
 
@@ -151,6 +154,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         resource_json=source.resource_json,
         events_json=_events_json(span.events),
         links_json=_links_json(span),
+        key_id=source.key_id,
     )
 
 

@@ -17,6 +17,8 @@ TOO_DEEP: Final = "[nested too deeply]"
 
 NO_SPAN_CONTEXT: Final = "no_span_context"
 """A log record that was written outside any span; what else may be wrong with one is among the reasons of spans."""
+NOT_STORED: Final = "not_stored"
+"""A metric: the ledger's word for what is acknowledged but not kept."""
 
 _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
 _NO_PARENT: Final = bytes(_SPAN_ID_BYTES)

@@ -6,10 +6,11 @@ when to come back.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+from stepwell_storage import ledger
 from stepwell_storage.errors import DatabaseUnavailableError, QueueFullError
 from stepwell_storage.model import Fact, MemorySample
 from stepwell_storage.partitions import KnownDays
@@ -42,8 +43,25 @@ class Committer:
         self._tasks = [asyncio.create_task(writer.run()) for writer in self._writers]
         self._is_open = True
 
-    async def submit(self, workspace_id: UUID, facts: Sequence[Fact], size_bytes: int) -> CommitResult:
-        """Stores the facts and returns when that is durable.
+    async def submit(
+        self,
+        workspace_id: UUID,
+        facts: Sequence[Fact],
+        size_bytes: int,
+        *,
+        key_id: str | None = None,
+        signal: str = ledger.TRACES,
+        rejected: Mapping[str, int] | None = None,
+    ) -> CommitResult:
+        """Stores the facts and returns when that is durable, and the ledger knows of them.
+
+        Args:
+            workspace_id: whose they are.
+            facts: all of one signal.
+            size_bytes: of the request that they came in.
+            key_id: the API key that they came by.
+            signal: which one, for the ledger.
+            rejected: items of the same request that are not stored, by reason, for the ledger.
 
         Raises:
             QueueFullError: too much waits already; nothing of this submit is stored.
@@ -52,14 +70,21 @@ class Committer:
         """
         if not self._is_open:
             raise DatabaseUnavailableError("This process takes no data now")
-        if not facts:
+        if not (facts or rejected):
             return CommitResult()
         self._require_room(size_bytes)
-        parts = self._parts(workspace_id, facts, size_bytes)
+        parts = self._parts(ledger.Source(workspace_id, key_id, signal), facts, size_bytes, rejected or {})
         for writer, part in parts:
             writer.put(part)
         results = await asyncio.gather(*[part.result for _, part in parts])
         return sum(results, CommitResult())
+
+    def refuse(self, workspace_id: UUID, *, key_id: str | None, signal: str, reason: str) -> None:
+        """Notes in the ledger that a request was refused as a whole; nobody waits for it, and a crash forgets it."""
+        if self._is_open:
+            result: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
+            result.cancel()
+            self._writers[0].put(Part(ledger.Source(workspace_id, key_id, signal), (), 0, result, refused=reason))
 
     async def stop(self) -> None:
         """Commits what waits and ends the writers; submits that come later are refused."""
@@ -78,14 +103,19 @@ class Committer:
         retry_after_s = min(max(queued_bytes / bytes_per_s, SHORTEST_RETRY_S), LONGEST_RETRY_S)
         raise QueueFullError("Too much is waiting to be stored; try again later", retry_after_s=retry_after_s)
 
-    def _parts(self, workspace_id: UUID, facts: Sequence[Fact], size_bytes: int) -> list[tuple[Writer, Part]]:
+    def _parts(
+        self, source: ledger.Source, facts: Sequence[Fact], size_bytes: int, rejected: Mapping[str, int]
+    ) -> list[tuple[Writer, Part]]:
+        """The facts by writer; what is rejected goes with the first of them."""
         loop = asyncio.get_running_loop()
         shards: list[list[Fact]] = [[] for _ in self._writers]
         for fact in facts:
             shard = fact.process_key if isinstance(fact, MemorySample) else fact.trace_id
             shards[hash(shard) % len(shards)].append(fact)
-        return [
-            (writer, Part(workspace_id, shard, size_bytes * len(shard) // len(facts), loop.create_future()))
-            for writer, shard in zip(self._writers, shards, strict=True)
-            if shard
+        used = [(writer, shard) for writer, shard in zip(self._writers, shards, strict=True) if shard]
+        parts = [
+            (writer, Part(source, shard, size_bytes * len(shard) // max(len(facts), 1), loop.create_future()))
+            for writer, shard in used or [(self._writers[0], [])]
         ]
+        parts[0][1].rejected = rejected
+        return parts

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 
-from stepwell_storage import idle, metrics, queries
+from stepwell_storage import findings, idle, ledger, metrics, queries
 from stepwell_storage.executions import replace_executions
 from stepwell_storage.fold import fold_trace
 from stepwell_storage.traces import TraceWindow, read_narrow
@@ -72,13 +72,16 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
     Marks that another worker holds are left to it.
     """
     started = time.perf_counter()
+    found = ledger.Tally()
     async with connection.transaction():
         windows = await _claim(connection, [sequence for trace in traces for sequence in trace.sequences])
         if windows:
             steps = await read_narrow(connection, windows)
             folded = {window: fold_trace(steps[window]) for window in windows}
             metrics.FOLDED_EXECUTIONS.inc(await replace_executions(connection, folded))
+            found = await findings.replace(connection, steps, folded)
             await idle.mark(connection, [window for window in windows if not folded[window]])
+    ledger.observe(found)
     metrics.FOLDED_TRACES.inc(len(windows))
     seconds = time.perf_counter() - started
     metrics.FOLD_SECONDS.observe(seconds)

@@ -5,12 +5,13 @@ those as well.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
 import psycopg
 
-from stepwell_storage import metrics, queries
+from stepwell_storage import findings, ledger, metrics, queries
 from stepwell_storage.traces import TraceWindow, columns_of
 
 SQL = queries.load("idle")
@@ -42,23 +43,44 @@ async def drop(connection: Connection, drop_after: timedelta) -> int:
             if not found:
                 return dropped
             deleted = await _delete(connection, found)
-        dropped += deleted
-        if not deleted or len(found) < MAX_TRACES:
+        # Counted only once the deletion has committed.
+        ledger.observe(deleted.findings)
+        metrics.SPANS_DROPPED.labels(REASON).inc(deleted.spans)
+        metrics.LOG_RECORDS.labels("dropped").inc(deleted.logs)
+        dropped += deleted.items
+        if not deleted.items or len(found) < MAX_TRACES:
             return dropped
 
 
-async def _delete(connection: Connection, found: Sequence[TraceWindow]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Deleted:
+    """What a transaction of `drop` deletes."""
+
+    spans: int = 0
+    logs: int = 0
+    findings: ledger.Tally = field(default_factory=ledger.Tally)
+
+    @property
+    def items(self) -> int:
+        return self.spans + self.logs
+
+
+async def _delete(connection: Connection, found: Sequence[TraceWindow]) -> _Deleted:
     await connection.execute(FOLD_SQL.lock_traces, {"trace_ids": [window.trace_id for window in found]})
     cursor = await connection.execute(SQL.forget_windows, _ids(found))
     windows = [TraceWindow(*row) for row in await cursor.fetchall()]
     if not windows:
-        return 0
-    finished = await connection.execute(SQL.delete_steps, columns_of(windows))
-    live = await connection.execute(SQL.delete_live_steps, _ids(windows))
-    logs = await connection.execute(SQL.delete_logs, _ids(windows))
-    metrics.SPANS_DROPPED.labels(REASON).inc(finished.rowcount + live.rowcount)
-    metrics.LOG_RECORDS.labels("dropped").inc(logs.rowcount)
-    return finished.rowcount + live.rowcount + logs.rowcount
+        return _Deleted()
+    told = {"reason": REASON}
+    finished = await _count(connection, SQL.delete_steps, {**columns_of(windows), **told})
+    live = await _count(connection, SQL.delete_live_steps, {**_ids(windows), **told})
+    logs = await _count(connection, SQL.delete_logs, {**_ids(windows), **told})
+    return _Deleted(finished + live, logs, await findings.forget(connection, windows))
+
+
+async def _count(connection: Connection, statement: str, parameters: dict[str, Any]) -> int:
+    row = await (await connection.execute(statement, parameters)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _ids(windows: Sequence[TraceWindow]) -> dict[str, Any]:

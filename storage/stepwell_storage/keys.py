@@ -167,8 +167,16 @@ async def revoke_key(connection: psycopg.AsyncConnection, key_id: str) -> ApiKey
 
 
 @dataclass(frozen=True, slots=True)
-class _Grant:
+class Sender:
+    """Whose data a request brings: the workspace, and the key that opened it (``None`` without authentication)."""
+
     workspace_id: UUID
+    key_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    sender: Sender
     scopes: frozenset[str]
 
 
@@ -195,12 +203,17 @@ class Authenticator:
         Raises:
             DatabaseUnavailableError: the key is not cached and the database cannot be asked.
         """
+        sender = await self.sender_of(key, scope)
+        return None if sender is None else sender.workspace_id
+
+    async def sender_of(self, key: str, scope: str) -> Sender | None:
+        """The same with the key's id."""
         if not KEY.fullmatch(key):
             return None
         grant = await self._grant(_hash(key))
         if grant is None or not grant.scopes & {scope, Scope.ADMIN}:
             return None
-        return grant.workspace_id
+        return grant.sender
 
     async def _grant(self, key_hash: bytes) -> _Grant | None:
         now_s = self._clock_s()
@@ -224,9 +237,9 @@ class Authenticator:
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(SQL.find_key, {"key_hash": key_hash})
                 row = await cursor.fetchone()
-        if row is None or not hmac.compare_digest(row[1], key_hash):
+        if row is None or not hmac.compare_digest(row[2], key_hash):
             return None
-        return _Grant(row[0], frozenset(row[2]))
+        return _Grant(Sender(row[0], row[1]), frozenset(row[3]))
 
 
 @asynccontextmanager

@@ -33,6 +33,10 @@ SPANS_REJECTED = Counter("stepwell_spans_rejected_total", "Spans refused one by 
 SPANS_UNAVAILABLE = Counter(
     "stepwell_spans_unavailable_total", "Spans answered with a retryable error; the sender still has them."
 )
+SPANS_LATE = Counter("stepwell_spans_late_total", "Spans stored long after they had ended.")
+REQUESTS_REFUSED = Counter(
+    "stepwell_requests_refused_total", "Requests refused as a whole, by reason.", ["signal", "reason"]
+)
 RECORDS_UNSTORED = Counter(
     "stepwell_records_unstored_total", "Log records and metrics that were not stored; the sender is told.", ["signal"]
 )
@@ -76,6 +80,13 @@ FOLD_FAILURES = Counter(
     "stepwell_fold_failures_total", "Rounds of folds that failed and are tried again.", ["error_type"]
 )
 SPANS_DROPPED = Counter("stepwell_spans_dropped_total", "Stored spans that were deleted again, by reason.", ["reason"])
+SPANS_ORPHANED = Counter("stepwell_spans_orphaned_total", "Stored spans that a fold found without their parent.")
+SPANS_REUNITED = Counter(
+    "stepwell_spans_reunited_total", "Orphaned spans whose parent came, or that were dropped with their trace."
+)
+TOKENS_EXCLUDED = Counter(
+    "stepwell_tokens_excluded_total", "Tokens that no execution counts, since another span reports them too.", ["kind"]
+)
 STALE_EXECUTIONS = Counter("stepwell_stale_executions_total", "Runs without a sign of life that became a timeout.")
 
 # API.

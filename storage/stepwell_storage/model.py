@@ -127,6 +127,8 @@ class Step:
     resource_json: str | None = None
     events_json: str | None = None
     links_json: str | None = None
+    key_id: str | None = None
+    """The API key that the span came by; ``None`` without authentication."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +156,8 @@ class LogRecord:
     attributes_json: str | None = None
     flags: tuple[str, ...] = ()
     """What was mended on the way in, such as ``attribute_cut``."""
+    key_id: str | None = None
+    """The API key that the record came by; ``None`` without authentication."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,7 @@ _words = attrgetter(
     "environment",
     "framework",
     "scope_name",
+    "key_id",
 )
 _documents = attrgetter(
     "trigger_source_json",
@@ -168,6 +169,7 @@ def _log_line(workspace: str, record: LogRecord) -> str:
         _escaped_word(record.severity_text),
         *[NULL if document is None else escape(document) for document in documents],
         escape(_array(record.flags)) if record.flags else "{}",
+        _escaped_word(record.key_id),
     ]
     return "\t".join(fields) + "\n"
 

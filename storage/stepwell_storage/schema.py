@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Numeric,
     Table,
     Text,
     UniqueConstraint,
@@ -78,6 +79,7 @@ def _step_columns(*, is_start_in_key: bool) -> "list[Column[Any]]":
         *_optional(JSONB(), "checkpoints", "input", "output", "error", "attributes", "resource", "events", "links"),
         _now("created_at"),
         *_optional(BYTEA(), "process_key"),
+        *_optional(Text(), "key_id"),
     ]
 
 
@@ -116,6 +118,7 @@ step_logs = Table(
     *_optional(JSONB(), "input", "output", "body", "attributes"),
     _required("flags", ARRAY(Text())),
     _now("created_at"),
+    *_optional(Text(), "key_id"),
 )
 Index(
     "step_logs_messages",
@@ -152,6 +155,35 @@ Index(
     trace_windows.c.idle_since,
     trace_windows.c.trace_id,
     postgresql_where=text("idle_since IS NOT NULL"),
+)
+
+ledger_entries = Table(
+    "ledger_entries",
+    metadata,
+    _key("workspace_id", UUID()),
+    Column("entry_id", BigInteger(), Identity(always=True), primary_key=True),
+    *[_required(name, Text()) for name in ("key_id", "signal", "outcome", "reason")],
+    _required("hour", TIME),
+    _required("amount", Numeric()),
+)
+
+ledger_hours = Table(
+    "ledger_hours",
+    metadata,
+    _key("workspace_id", UUID()),
+    _key("hour", TIME),
+    *[_key(name, Text()) for name in ("key_id", "signal", "outcome", "reason")],
+    _required("amount", Numeric()),
+)
+
+trace_findings = Table(
+    "trace_findings",
+    metadata,
+    _key("workspace_id", UUID()),
+    _key("trace_id", BYTEA()),
+    _key("hour", TIME),
+    *[_key(name, Text()) for name in ("key_id", "outcome")],
+    _required("amount", Numeric()),
 )
 
 execution_keys = Table(

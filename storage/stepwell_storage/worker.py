@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
-from stepwell_storage import facts, folding, idle, metrics, partitions, process_memory, queries
+from stepwell_storage import facts, folding, idle, ledger, metrics, partitions, process_memory, queries
 from stepwell_storage.database import UNAVAILABLE, connect
 from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.settings import Settings
@@ -32,6 +32,7 @@ _PASSING: Final = (psycopg.errors.CheckViolation, psycopg.errors.DeadlockDetecte
 _RECONNECT_RANGE_S: Final = (0.1, 5.0)
 _HOURLY_S: Final = 3600.0
 _CLEANUP_EVERY_S: Final = 60.0
+_LEDGER_EVERY_S: Final = 10.0
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -92,6 +93,7 @@ class _Worker:
             _Chore("live steps", _CLEANUP_EVERY_S, self._clean_live_steps),
             _Chore("process memory", _POLL_S, self._apply_memory),
             _Chore("old samples", _HOURLY_S, self._drop_old_samples),
+            _Chore("ledger", _LEDGER_EVERY_S, self._sum_ledger),
         ]
         if settings.keep == "agents":
             every_s = min(max(settings.drop_after_s / 4, 0.2), _CLEANUP_EVERY_S)
@@ -194,6 +196,9 @@ class _Worker:
 
     async def _drop_old_samples(self) -> None:
         await process_memory.drop_old(self._connection)
+
+    async def _sum_ledger(self) -> None:
+        await ledger.sum_entries(self._connection)
 
     async def _clean_live_steps(self) -> None:
         await facts.delete_superseded_live_steps(self._connection)

@@ -9,16 +9,16 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
 import psycopg
 
-from stepwell_storage import metrics
+from stepwell_storage import ledger, metrics
 from stepwell_storage.database import connect
 from stepwell_storage.errors import DatabaseUnavailableError
-from stepwell_storage.facts import Insertion, RecentKeys, insert_facts
+from stepwell_storage.facts import RecentKeys, insert_facts
 from stepwell_storage.model import Fact, Step
 from stepwell_storage.partitions import KnownDays
 from stepwell_storage.rows import UnstorableStepError
@@ -82,12 +82,16 @@ class CommitResult:
 
 @dataclass(slots=True)
 class Part:
-    """The facts of one submit that belong to one writer, and the promise of their result."""
+    """The facts of one submit that belong to one writer, what the ledger is to know of it, and the promised result."""
 
-    workspace_id: UUID
+    source: ledger.Source
     facts: Sequence[Fact]
     size_bytes: int
     result: asyncio.Future[CommitResult]
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    """What of the submit is not stored, and why; not told in the result."""
+    refused: str = ""
+    """Why the whole request was refused, where it was."""
 
 
 @dataclass(slots=True)
@@ -203,47 +207,51 @@ class Writer:
             self._account(-size_bytes)
 
     def _measure(self, group: list[Part], size_bytes: int, took_s: float) -> None:
-        self.bytes_per_s += 0.2 * (max(size_bytes, 1) / max(took_s, 1e-6) - self.bytes_per_s)
+        if size_bytes:
+            self.bytes_per_s += 0.2 * (size_bytes / max(took_s, 1e-6) - self.bytes_per_s)
         metrics.COMMIT_SECONDS.observe(took_s)
         metrics.COMMIT_SPANS.observe(sum(len(part.facts) for part in group))
 
     async def _store(self, group: list[Part]) -> None:
         """One transaction for all parts; where their content forbids it, one for each."""
-        batches: dict[UUID, list[Fact]] = {}
-        for part in group:
-            batches.setdefault(part.workspace_id, []).extend(part.facts)
         try:
-            insertion = await self._insert(batches)
+            results = await self._insert(group)
         except CONTENT_ERRORS as error:
             LOGGER.warning("The database cannot take a part of a group", extra=_cause(error))
             for part in group:
-                _resolve(part, await self._store_sound(part.workspace_id, part.facts))
+                _resolve(part, await self._store_sound(part))
             return
-        repeated = Counter(map(id, insertion.repeated))
-        for part in group:
-            _resolve(part, _result_of(part.facts, repeated))
+        for part, result in zip(group, results, strict=True):
+            _resolve(part, result)
 
-    async def _store_sound(self, workspace_id: UUID, facts: Sequence[Fact]) -> CommitResult:
-        """Stores the facts without the bad ones, which it finds by halving."""
+    async def _store_sound(self, part: Part) -> CommitResult:
+        """Stores the part's facts without the bad ones, which it finds by halving."""
         try:
-            insertion = await self._insert({workspace_id: facts})
+            (result,) = await self._insert([part])
         except CONTENT_ERRORS:
-            if len(facts) == 1:
-                return CommitResult(rejected=1, reason=UNSTORABLE)
-            middle = len(facts) // 2
-            first = await self._store_sound(workspace_id, facts[:middle])
-            return first + await self._store_sound(workspace_id, facts[middle:])
-        return CommitResult(stored=len(facts) - insertion.duplicate, duplicate=insertion.duplicate)
+            count = len(part.facts)
+            if count <= 1:
+                # Without facts there is nothing left that could be wrong with them.
+                await self._insert(
+                    [replace(part, facts=(), rejected=Counter(part.rejected) + Counter({UNSTORABLE: count}))]
+                )
+                return CommitResult(rejected=count, reason=UNSTORABLE)
+            first = await self._store_sound(replace(part, facts=part.facts[: count // 2]))
+            return first + await self._store_sound(
+                replace(part, facts=part.facts[count // 2 :], rejected={}, refused="")
+            )
+        return result
 
-    async def _insert(self, batches: Mapping[UUID, Sequence[Fact]]) -> Insertion:
+    async def _insert(self, group: Sequence[Part]) -> list[CommitResult]:
         """One transaction, tried again where its failure has passed or a new connection may help.
 
-        Storing the same facts again changes nothing, so this is safe even where the answer to a COMMIT was lost.
+        Storing the same facts again changes nothing, so this is safe even where the answer to a COMMIT was lost; the
+        ledger then has them as received twice.
         """
         for attempt in range(1, TRIES + 1):
             connection = await self._session.connection()
             try:
-                return await self._insert_once(connection, batches)
+                return await self._insert_once(connection, group)
             except (psycopg.Error, UnstorableStepError) as error:
                 metrics.COMMIT_FAILURES.labels(type(error).__name__).inc()
                 is_last = attempt == TRIES
@@ -256,13 +264,21 @@ class Writer:
                 raise _unavailable(error) from error
         raise AssertionError("the last attempt returns or raises")
 
-    async def _insert_once(
-        self, connection: psycopg.AsyncConnection, batches: Mapping[UUID, Sequence[Fact]]
-    ) -> Insertion:
-        starts_ns = (fact.start_ns for facts in batches.values() for fact in facts if isinstance(fact, Step))
+    async def _insert_once(self, connection: psycopg.AsyncConnection, group: Sequence[Part]) -> list[CommitResult]:
+        batches: dict[UUID, list[Fact]] = {}
+        for part in group:
+            batches.setdefault(part.source.workspace_id, []).extend(part.facts)
+        starts_ns = (fact.start_ns for part in group for fact in part.facts if isinstance(fact, Step))
         await self._days.ensure(connection, starts_ns)
+        tally = ledger.Tally()
+        now_ns = time.time_ns()
         async with connection.transaction():
-            return await insert_facts(connection, batches, recent=self._recent)
+            insertion = await insert_facts(connection, batches, recent=self._recent)
+            repeated = Counter(map(id, insertion.repeated))
+            results = [_count(part, repeated, tally, now_ns) for part in group]
+            await ledger.append(connection, tally)
+        ledger.observe(tally)
+        return results
 
 
 def _unavailable(error: Exception) -> DatabaseUnavailableError:
@@ -279,14 +295,21 @@ def _cause(error: Exception) -> dict[str, str | None]:
     }
 
 
-def _result_of(facts: Sequence[Fact], repeated: Counter[int]) -> CommitResult:
-    """The part's share of the group's repeated facts, which are told by identity."""
-    duplicate = 0
-    for fact in facts if repeated else ():
-        if repeated[id(fact)]:
-            repeated[id(fact)] -= 1
-            duplicate += 1
-    return CommitResult(stored=len(facts) - duplicate, duplicate=duplicate)
+def _count(part: Part, repeated: Counter[int], tally: ledger.Tally, now_ns: int) -> CommitResult:
+    """The part's share of the group's repeated facts, which are told by identity; adds to the tally."""
+    new = part.facts
+    if repeated:
+        new = []
+        for fact in part.facts:
+            if repeated[id(fact)]:
+                repeated[id(fact)] -= 1
+            else:
+                new.append(fact)
+    duplicate = len(part.facts) - len(new)
+    tally.update(ledger.count(part.source, new, duplicate, part.rejected, now_ns))
+    if part.refused:
+        tally[part.source.line(ledger.Outcome.REFUSED, part.refused)] += 1
+    return CommitResult(stored=len(new), duplicate=duplicate)
 
 
 def _resolve(part: Part, result: CommitResult) -> None:

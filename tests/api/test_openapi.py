@@ -8,9 +8,9 @@ import pytest
 from fastapi.openapi.models import OpenAPI
 from fastapi.routing import APIRoute
 
-from stepwell_api.routes import agents, executions, operations
+from stepwell_api.routes import agents, executions, ingest, operations
 
-ROUTERS = (executions.router, agents.router, operations.router)
+ROUTERS = (executions.router, agents.router, ingest.router, operations.router)
 
 
 @pytest.fixture
@@ -57,6 +57,7 @@ async def test_every_route_is_documented(document: Any) -> None:
         "/api/v1/agents",
         "/api/v1/agents/{agent_id}/analytics",
         "/api/v1/analytics",
+        "/api/v1/ingest",
         "/healthz",
         "/readyz",
         "/metrics",

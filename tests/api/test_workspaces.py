@@ -60,7 +60,13 @@ async def test_without_a_key_nothing_is_told(guarded: httpx.AsyncClient, tenants
         {b"Authorization": b"Bearer "},
     ]
     for headers in refused:
-        for path in (*QUESTIONS, "/api/v1/executions/x", "/api/v1/executions/x/steps", "/api/v1/agents/x/analytics"):
+        for path in (
+            *QUESTIONS,
+            "/api/v1/ingest",
+            "/api/v1/executions/x",
+            "/api/v1/executions/x/steps",
+            "/api/v1/agents/x/analytics",
+        ):
             response = await guarded.get(path, headers=headers)
             assert response.status_code == 401, (path, headers)
             assert response.headers["content-type"] == "application/problem+json"

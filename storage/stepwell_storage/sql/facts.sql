@@ -8,7 +8,7 @@ COPY analytics.step_facts (
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, process_key,
+    environment, framework, scope_name, key_id, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 ) FROM STDIN;
@@ -20,7 +20,7 @@ COPY analytics.live_steps (
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, process_key,
+    environment, framework, scope_name, key_id, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 ) FROM STDIN;
@@ -41,7 +41,7 @@ COPY pg_temp.staged_steps (
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, process_key,
+    environment, framework, scope_name, key_id, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 ) FROM STDIN;
@@ -53,7 +53,7 @@ INSERT INTO analytics.step_facts (
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, process_key,
+    environment, framework, scope_name, key_id, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 )
@@ -62,7 +62,7 @@ SELECT
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, process_key,
+    environment, framework, scope_name, key_id, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 FROM pg_temp.staged_steps
@@ -77,7 +77,7 @@ INSERT INTO analytics.live_steps (
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, process_key,
+    environment, framework, scope_name, key_id, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 )
@@ -86,7 +86,7 @@ SELECT
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
     name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
     model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, process_key,
+    environment, framework, scope_name, key_id, process_key,
     has_input, has_output, flags, checkpoints,
     trigger_source, input, output, error, attributes, resource, events, links
 FROM pg_temp.staged_steps
@@ -103,7 +103,8 @@ COPY analytics.dirty_traces (workspace_id, trace_id, earliest, latest, span_coun
 SELECT pg_notify('stepwell_dirty', '');
 
 -- name: delete_superseded_live_steps
--- Looks at the next live steps after a key and deletes those whose finished span is stored; gives where it stopped.
+-- Looks at the next live steps after a key and deletes those whose finished span is stored, which the ledger
+-- learns; gives where it stopped.
 -- The lateral subquery makes each of them a lookup by key in the partitions of its days, whatever the statistics say.
 WITH looked_at AS (
     SELECT workspace_id, trace_id, span_id, start_time
@@ -129,7 +130,12 @@ WITH looked_at AS (
     WHERE live.workspace_id = superseded.workspace_id
       AND live.trace_id = superseded.trace_id
       AND live.span_id = superseded.span_id
-    RETURNING live.span_id
+    RETURNING live.workspace_id, live.key_id, live.created_at
+), told AS (
+    INSERT INTO analytics.ledger_entries (workspace_id, key_id, signal, outcome, reason, hour, amount)
+    SELECT workspace_id, coalesce(key_id, ''), 'traces', 'replaced', '', date_trunc('hour', created_at, 'UTC'), count(*)
+    FROM deleted
+    GROUP BY 1, 2, 6
 )
 SELECT workspace_id, trace_id, span_id, (SELECT count(*) FROM deleted) AS deleted
 FROM looked_at
@@ -140,7 +146,7 @@ LIMIT 1;
 -- Log records, straight into their table.
 COPY analytics.step_logs (
     workspace_id, trace_id, span_id, time, record_key, event_name, severity_number, severity_text,
-    input, output, body, attributes, flags
+    input, output, body, attributes, flags, key_id
 ) FROM STDIN;
 
 -- name: create_staging_for_logs
@@ -156,18 +162,18 @@ DELETE FROM pg_temp.staged_logs;
 -- Log records that may be stored already.
 COPY pg_temp.staged_logs (
     workspace_id, trace_id, span_id, time, record_key, event_name, severity_number, severity_text,
-    input, output, body, attributes, flags
+    input, output, body, attributes, flags, key_id
 ) FROM STDIN;
 
 -- name: insert_staged_logs
 -- The staged log records that are not stored yet, in the order in which every writer takes its locks; gives their keys.
 INSERT INTO analytics.step_logs (
     workspace_id, trace_id, span_id, time, record_key, event_name, severity_number, severity_text,
-    input, output, body, attributes, flags
+    input, output, body, attributes, flags, key_id
 )
 SELECT
     workspace_id, trace_id, span_id, time, record_key, event_name, severity_number, severity_text,
-    input, output, body, attributes, flags
+    input, output, body, attributes, flags, key_id
 FROM pg_temp.staged_logs
 ORDER BY workspace_id, trace_id, span_id, time, record_key
 ON CONFLICT DO NOTHING

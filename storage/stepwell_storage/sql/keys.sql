@@ -38,7 +38,7 @@ WHERE k.key_id = %(key_id)s AND w.workspace_id = k.workspace_id
 RETURNING k.key_id, k.workspace_id, w.name AS workspace, k.key_prefix, k.scopes, k.created_at, k.revoked_at;
 
 -- name: find_key
--- The workspace and scopes of a key that is not revoked.
-SELECT workspace_id, key_hash, scopes
+-- The workspace, id and scopes of a key that is not revoked.
+SELECT workspace_id, key_id, key_hash, scopes
 FROM analytics.api_keys
 WHERE key_hash = %(key_hash)s AND revoked_at IS NULL;
