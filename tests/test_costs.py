@@ -2,9 +2,10 @@
 
 import pytest
 from tests.folding import OUTPUT, only
-from tests.spans import Sent, agent, chat, step, tool
+from tests.spans import Sent, agent, chat, step, steps, tool
 
 from stepwell_receiver import wire
+from stepwell_storage.fold import fold_trace
 from stepwell_storage.model import Role
 
 PRICED = 0.00035
@@ -155,3 +156,26 @@ def test_the_sum_of_costs_does_not_depend_on_their_order() -> None:
         return only(agent("a", for_ms=100, attributes=OUTPUT), *calls).cost_usd
 
     assert total(costs) == total(costs[::-1]) == 0.6
+
+
+@pytest.mark.parametrize(
+    ("stated", "cost", "rate", "expected"),
+    [
+        pytest.param(None, 0.25, None, None, id="no-rate"),
+        pytest.param(None, 0.25, 100.0, 25.0, id="cost-times-rate"),
+        pytest.param(None, 0.25, 0.0, 0.0, id="free"),
+        pytest.param(2.5, 0.25, 100.0, 2.5, id="stated-credits-win"),
+        pytest.param(0, 0.25, 100.0, 0.0, id="stated-as-none"),
+        pytest.param(2.5, None, None, 2.5, id="stated-without-a-rate"),
+        pytest.param(None, None, 100.0, None, id="unknown-cost"),
+    ],
+)
+def test_credits_are_stated_or_the_cost_at_the_workspaces_rate(
+    stated: float | None, cost: float | None, rate: float | None, expected: float | None
+) -> None:
+    given = {"stepwell.credits": stated, "gen_ai.usage.cost": cost}
+    call = chat("c", parent="a", attributes=UNKNOWN | {key: value for key, value in given.items() if value is not None})
+
+    (run,) = fold_trace(steps(agent("a", for_ms=100, attributes=OUTPUT), call), credits_per_usd=rate)
+
+    assert run.credits == expected

@@ -14,7 +14,7 @@ from tests.storing import Connection, fold_all, store
 
 from stepwell_storage import folding, worker
 from stepwell_storage.database import connect
-from stepwell_storage.keys import LOCAL_WORKSPACE_ID
+from stepwell_storage.keys import LOCAL_WORKSPACE_ID, set_credit_rate
 from stepwell_storage.model import Step
 from stepwell_storage.settings import Settings
 from stepwell_storage.traces import read_steps
@@ -36,6 +36,19 @@ async def executions(connection: Connection) -> list[dict[str, Any]]:
         await cursor.execute("SELECT * FROM analytics.agent_executions ORDER BY execution_id")
         rows = await cursor.fetchall()
     return [{k: v for k, v in row.items() if k not in ("created_at", "updated_at")} for row in rows]
+
+
+async def test_a_changed_credit_rate_holds_for_runs_folded_from_then_on(connection: Connection) -> None:
+    other = [replace(step, trace_id=bytes([7] * 16)) for step in steps(*RUN)]
+    for rate, sent in ((100.0, steps(*RUN)), (200.0, other)):
+        await set_credit_rate(connection, "local", rate)
+        await store(connection, sent)
+        await fold_all(connection)
+
+    rows = {row["trace_id"]: row for row in await executions(connection)}
+    cost_usd = rows[TRACE_ID.hex()]["cost_usd"]
+    assert rows[TRACE_ID.hex()]["credits_consumed"] == pytest.approx(cost_usd * 100)
+    assert rows[(bytes([7] * 16)).hex()]["credits_consumed"] == pytest.approx(cost_usd * 200)
 
 
 async def eventually(probe: Callable[[], Awaitable[bool]]) -> None:

@@ -16,6 +16,7 @@ import psycopg
 from stepwell_storage import findings, idle, ledger, metrics, queries
 from stepwell_storage.executions import replace_executions
 from stepwell_storage.fold import fold_trace
+from stepwell_storage.keys import credit_rates
 from stepwell_storage.traces import TraceWindow, read_narrow
 
 SQL = queries.load("fold")
@@ -77,7 +78,10 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
         windows = await _claim(connection, [sequence for trace in traces for sequence in trace.sequences])
         if windows:
             steps = await read_narrow(connection, windows)
-            folded = {window: fold_trace(steps[window]) for window in windows}
+            rates = await credit_rates(connection, [window.workspace_id for window in windows])
+            folded = {
+                window: fold_trace(steps[window], credits_per_usd=rates.get(window.workspace_id)) for window in windows
+            }
             metrics.FOLDED_EXECUTIONS.inc(await replace_executions(connection, folded))
             found = await findings.replace(connection, steps, folded)
             await idle.mark(connection, [window for window in windows if not folded[window]])

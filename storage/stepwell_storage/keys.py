@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
@@ -35,6 +35,7 @@ KEY = re.compile(r"sw_[A-Za-z0-9_-]{43}")
 PREFIX_CHARACTERS = 10
 CACHE_S = 2.0
 CACHED_KEYS = 10_000
+MAX_CREDITS_PER_USD: Final = 1e9
 
 _Value = TypeVar("_Value")
 
@@ -66,6 +67,8 @@ class Workspace:
     workspace_id: UUID
     name: str
     created_at: datetime
+    credits_per_usd: float | None
+    """``None``: runs that state no credits have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,29 @@ async def list_workspaces(connection: psycopg.AsyncConnection) -> list[Workspace
     async with connection.cursor(row_factory=class_row(Workspace)) as cursor:
         await cursor.execute(SQL.list_workspaces)
         return await cursor.fetchall()
+
+
+async def set_credit_rate(connection: psycopg.AsyncConnection, name: str, credits_per_usd: float | None) -> Workspace:
+    """Sets how many credits a US dollar is, for runs that are folded from now on; ``None`` for no rate.
+
+    Raises:
+        UnknownWorkspaceError: there is none of this name.
+        StorageError: the rate is negative, not finite or beyond `MAX_CREDITS_PER_USD`.
+    """
+    if credits_per_usd is not None and not 0 <= credits_per_usd <= MAX_CREDITS_PER_USD:
+        raise StorageError(f"A rate is a number of credits from 0 to {MAX_CREDITS_PER_USD:,.0f}")
+    async with connection.cursor(row_factory=class_row(Workspace)) as cursor:
+        await cursor.execute(SQL.set_credit_rate, {"name": name, "credits_per_usd": credits_per_usd})
+        workspace = await cursor.fetchone()
+    if workspace is None:
+        raise UnknownWorkspaceError(f"There is no workspace named {name!r}")
+    return workspace
+
+
+async def credit_rates(connection: psycopg.AsyncConnection[Any], workspace_ids: Collection[UUID]) -> dict[UUID, float]:
+    """Credits for a US dollar in each of these workspaces; those without a rate are left out."""
+    cursor = await connection.execute(SQL.credit_rates, {"workspace_ids": list(set(workspace_ids))})
+    return dict(await cursor.fetchall())
 
 
 async def create_key(

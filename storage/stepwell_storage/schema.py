@@ -85,7 +85,7 @@ def _step_columns(*, is_start_in_key: bool) -> "list[Column[Any]]":
 
 workspaces = Table(
     "workspaces", metadata, _key("workspace_id", UUID()), _required("name", Text()), _now("created_at"),
-    UniqueConstraint("name"),
+    *_optional(Double(), "credits_per_usd"), UniqueConstraint("name"),
 )  # fmt: skip
 
 api_keys = Table(

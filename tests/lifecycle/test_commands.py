@@ -87,6 +87,15 @@ def test_two_short_commands_on_one_folder_take_turns(tmp_path: Path, data_dir: P
     assert len(output_of(tmp_path, "workspace", "list", "--data-dir", data_dir).splitlines()) == 4
 
 
+def test_credit_rate_of_a_workspace_is_set_and_listed(tmp_path: Path, data_dir: Path) -> None:
+    where = ("--data-dir", data_dir)
+    told = output_of(tmp_path, "workspace", "set", "local", "--credits-per-usd", "12.5", *where)
+    assert told == "local: 12.5 credits for a US dollar\n"
+    assert output_of(tmp_path, "workspace", "list", *where).splitlines()[1].split()[1::2] == ["local", "12.5"]
+    refused = refusal_of(tmp_path, "workspace", "set", "nowhere", "--credits-per-usd", "1", *where)
+    assert refused == "stepwell workspace: There is no workspace named 'nowhere'"
+
+
 def test_unknown_workspace_is_told(tmp_path: Path, data_dir: Path) -> None:
     line = refusal_of(tmp_path, "key", "create", "--workspace", "nowhere", "--data-dir", data_dir)
     assert line == "stepwell key: There is no workspace named 'nowhere'"

@@ -38,6 +38,29 @@ async def test_workspaces_are_made_and_listed_by_name(connection: psycopg.AsyncC
     assert listed[1].workspace_id == keys.LOCAL_WORKSPACE_ID
 
 
+async def test_credit_rate_is_unknown_until_it_is_set_and_can_be_taken_back(
+    connection: psycopg.AsyncConnection,
+) -> None:
+    await keys.create_workspace(connection, "acme")
+    for rate in (None, 100.0, 0.0, None):
+        changed = await keys.set_credit_rate(connection, "acme", rate)
+        assert changed.credits_per_usd == rate
+        assert await keys.list_workspaces(connection) == [changed, (await keys.list_workspaces(connection))[1]]
+        known = await keys.credit_rates(connection, [changed.workspace_id, keys.LOCAL_WORKSPACE_ID])
+        assert known == ({} if rate is None else {changed.workspace_id: rate})
+
+
+@pytest.mark.parametrize("rate", [-1.0, float("nan"), float("inf"), 1e10])
+async def test_odd_credit_rate_is_refused(connection: psycopg.AsyncConnection, rate: float) -> None:
+    with pytest.raises(StorageError, match="from 0 to"):
+        await keys.set_credit_rate(connection, "local", rate)
+
+
+async def test_credit_rate_of_an_unknown_workspace_is_refused(connection: psycopg.AsyncConnection) -> None:
+    with pytest.raises(keys.UnknownWorkspaceError, match="'nobody'"):
+        await keys.set_credit_rate(connection, "nobody", 1.0)
+
+
 async def test_workspace_of_a_taken_name_is_refused(connection: psycopg.AsyncConnection) -> None:
     with pytest.raises(keys.WorkspaceExistsError, match="'local'"):
         await keys.create_workspace(connection, "local")

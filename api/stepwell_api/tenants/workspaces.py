@@ -1,4 +1,4 @@
-"""Create and list workspaces; every execution belongs to exactly one."""
+"""Create, set up and list workspaces; every execution belongs to exactly one."""
 
 import argparse
 
@@ -12,14 +12,24 @@ run = command.run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``create NAME`` and ``list``."""
+    """``create NAME``, ``set NAME --credits-per-usd RATE`` and ``list``."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     create = actions.add_parser("create", help="create a workspace")
     create.add_argument("name", metavar="NAME")
     create.set_defaults(action=_create)
+    setting = actions.add_parser("set", help="change a workspace's settings")
+    setting.add_argument("name", metavar="NAME")
+    setting.add_argument(
+        "--credits-per-usd",
+        required=True,
+        type=_rate,
+        metavar="RATE",
+        help="credits for a US dollar, in runs folded from now on whose spans state none; 'none' for no rate",
+    )
+    setting.set_defaults(action=_set)
     listing = actions.add_parser("list", help="list all workspaces")
     listing.set_defaults(action=_list)
-    for action in (create, listing):
+    for action in (create, setting, listing):
         add_options(action, DATABASE_OPTIONS)
 
 
@@ -28,9 +38,22 @@ async def _create(connection: psycopg.AsyncConnection, arguments: argparse.Names
     print(f"{workspace.workspace_id}  {workspace.name}")
 
 
+def _rate(text: str) -> float | None:
+    return None if text.lower() == "none" else float(text)
+
+
+async def _set(connection: psycopg.AsyncConnection, arguments: argparse.Namespace) -> None:
+    workspace = await keys.set_credit_rate(connection, arguments.name, arguments.credits_per_usd)
+    print(f"{workspace.name}: {_told_rate(workspace)} credits for a US dollar")
+
+
+def _told_rate(workspace: keys.Workspace) -> str:
+    return "no" if workspace.credits_per_usd is None else f"{workspace.credits_per_usd:g}"
+
+
 async def _list(connection: psycopg.AsyncConnection, arguments: argparse.Namespace) -> None:
     rows = [
-        (str(found.workspace_id), found.name, found.created_at.isoformat(timespec="seconds"))
+        (str(found.workspace_id), found.name, found.created_at.isoformat(timespec="seconds"), _told_rate(found))
         for found in await keys.list_workspaces(connection)
     ]
-    command.print_table(("WORKSPACE ID", "NAME", "CREATED"), rows)
+    command.print_table(("WORKSPACE ID", "NAME", "CREATED", "CREDITS/USD"), rows)

@@ -8,30 +8,32 @@ from collections.abc import Iterable, Sequence
 
 from stepwell_storage.fold import calls, ending, names, path, runs, timing, tree
 from stepwell_storage.fold.attempts import attempts_of
-from stepwell_storage.fold.totals import context_of, framework_of, models_of, payload_spans, totals_of
+from stepwell_storage.fold.totals import context_of, credits_of, framework_of, models_of, payload_spans, totals_of
 from stepwell_storage.model import Checkpoint, Execution, Placement, Role, Status, Step, StepType
 
 __all__ = ["fold_trace"]
 
 
-def fold_trace(steps: Iterable[Step]) -> tuple[Execution, ...]:
+def fold_trace(steps: Iterable[Step], *, credits_per_usd: float | None = None) -> tuple[Execution, ...]:
     """The executions of one trace, by start; empty where nothing in it is an agent's.
 
     Args:
         steps: all steps of one trace, in any order, with repetitions; the payload fields are not read.
+        credits_per_usd: the workspace's rate, by which a run's cost becomes credits where no step states any.
     """
     whole = tree.build(steps)
     ends_ns = timing.last_signs_ns(whole)
-    return tuple(_execution(whole, run, ends_ns) for run in runs.find(whole))
+    return tuple(_execution(whole, run, ends_ns, credits_per_usd) for run in runs.find(whole))
 
 
-def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execution:
+def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int], credits_per_usd: float | None) -> Execution:
     members = [whole.steps[i] for i in run.members]
     top = whole.steps[run.root] if run.root >= 0 else None
     counted = calls.count(whole, run.members)
     end = ending.of_run(whole, run.root, run.members, counted)
     input_span_id, output_span_id = payload_spans(top, members)
     trigger = _trigger(whole, run)
+    totals = totals_of([whole.steps[i] for i in run.members if i in counted.counted])
     memory_mb = max((step.memory_mb for step in members if step.memory_mb is not None), default=None)
     return Execution(
         execution_id=_execution_id(members[0].trace_id, top),
@@ -49,8 +51,8 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int]) -> Execu
         error_message=end.error_message,
         error_step_name=end.error_step_name,
         error_fingerprint=end.error_fingerprint,
-        **totals_of([whole.steps[i] for i in run.members if i in counted.counted]),
-        credits=_sum(step.credits for step in members),
+        **totals,
+        credits=credits_of(members, totals["cost_usd"], credits_per_usd),
         memory_mb=memory_mb,
         api_calls=_api_calls(whole, run.members, counted),
         steps_total=len(members),
@@ -87,11 +89,6 @@ def _trigger(whole: tree.Tree, run: runs.Run) -> Step | None:
 def _process_key(top: Step | None, members: Sequence[Step]) -> bytes | None:
     """The process of the top span; of a fragment, the first that a step tells."""
     return next((step.process_key for step in ((top,) if top else members) if step.process_key), None)
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
 
 
 def _api_calls(whole: tree.Tree, members: Sequence[int], counted: calls.Calls) -> int:

@@ -52,6 +52,17 @@ def totals_of(counted: Sequence[Step]) -> Totals:
     }
 
 
+def credits_of(members: Sequence[Step], cost_usd: float | None, credits_per_usd: float | None) -> float | None:
+    """The credits that the steps state together; else the run's cost at the workspace's rate.
+
+    A rate does not add to stated credits: who states them knows what the run is charged.
+    """
+    stated = [step.credits for step in members if step.credits is not None]
+    if stated:
+        return math.fsum(stated)
+    return None if cost_usd is None or credits_per_usd is None else cost_usd * credits_per_usd
+
+
 def context_of(steps: Sequence[Step]) -> Context:
     """What the first step that knows tells, in the given order."""
     return {

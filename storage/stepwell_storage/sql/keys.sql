@@ -5,13 +5,27 @@
 INSERT INTO analytics.workspaces (workspace_id, name)
 VALUES (%(workspace_id)s, %(name)s)
 ON CONFLICT (name) DO NOTHING
-RETURNING workspace_id, name, created_at;
+RETURNING workspace_id, name, created_at, credits_per_usd;
 
 -- name: list_workspaces
 -- All workspaces, by name.
-SELECT workspace_id, name, created_at
+SELECT workspace_id, name, created_at, credits_per_usd
 FROM analytics.workspaces
 ORDER BY name;
+
+-- name: set_credit_rate
+-- Sets how many credits a US dollar is, null for none; gives no row where there is no workspace of this name.
+UPDATE analytics.workspaces
+SET credits_per_usd = %(credits_per_usd)s
+WHERE name = %(name)s
+RETURNING workspace_id, name, created_at, credits_per_usd;
+
+-- name: credit_rates
+-- The rates of these workspaces that have one.
+SELECT workspace_id, credits_per_usd
+FROM analytics.workspaces
+WHERE workspace_id = ANY (%(workspace_ids)s) AND credits_per_usd IS NOT NULL
+ORDER BY workspace_id;
 
 -- name: insert_key
 -- Stores a key's hash in the workspace of this name; gives no row where there is no such workspace.
