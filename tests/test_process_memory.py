@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.rollups import check_rollups
 from tests.spans import MS, START_NS, Sent, agent, chat, steps
 from tests.storing import Connection, fold_all, store
 from tests.test_worker import eventually, executions, running_worker
@@ -110,6 +111,7 @@ async def test_every_run_of_the_process_in_that_time_takes_a_late_sample(
     rows = await take(connection, spans(*runs), [sample(200, 41 * SECOND_MS), sample(300, 82 * SECOND_MS)])
     rows.sort(key=lambda row: row["start_time"])
     assert [row["memory_usage_mb"] for row in rows] == [200, 200, 300, 300, None, None, None]
+    await check_rollups(connection)
 
 
 async def test_the_worker_brings_late_samples_to_runs_that_are_there(

@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,13 +18,18 @@ from psycopg.types.json import Jsonb
 
 from stepwell_storage import process_memory, queries
 from stepwell_storage.fold.path import logical_names
-from stepwell_storage.model import Execution
+from stepwell_storage.model import Execution, Status
+from stepwell_storage.rollups import deltas
+from stepwell_storage.rollups.deltas import Changes
+from stepwell_storage.rollups.figures import Run, run_of
+from stepwell_storage.rollups.stored import figures_of, run_of_row
 from stepwell_storage.times import to_datetime
 from stepwell_storage.traces import TraceWindow, columns_of
 
 SQL = queries.load("fold")
 
 _MAX_EDGES: Final = 500
+_STALE_AT_ONCE: Final = 1_000
 
 Payload = tuple[str | None, str | None]
 
@@ -47,7 +52,8 @@ async def replace_executions(
     Runs in the caller's transaction; the caller holds the traces' locks.
     """
     known = await _known(connection, list(folded))
-    await _delete(connection, known)
+    changes = Changes()
+    changes.take_away(await _delete(connection, known))
     await _write_keys(connection, folded, known)
     created_at = {(k.workspace_id, k.execution_id): k.created_at for k in known}
     payloads = await _payloads(connection, folded)
@@ -59,9 +65,35 @@ async def replace_executions(
             for execution in executions:
                 key = (window.workspace_id, execution.execution_id)
                 told = execution if execution.process_key is None else replace(execution, memory_mb=memory_mb.get(key))
-                await copy.write_row(_row(window.workspace_id, told, payloads[key], created_at.get(key, now)))
+                run = run_of(window.workspace_id, told)
+                changes.add([run])
+                await copy.write_row(_row(run, told, payloads[key], created_at.get(key, now)))
                 count += 1
+    await deltas.write(connection, changes)
     return count
+
+
+async def mark_stale(connection: psycopg.AsyncConnection[Any], stale_after: timedelta) -> int:
+    """Makes runs with no sign of life for that long timeouts, some in each transaction; gives their number."""
+    total = 0
+    while True:
+        async with connection.transaction():
+            parameters = {"stale_after": stale_after, "limit": _STALE_AT_ONCE}
+            rows = await (await connection.execute(SQL.stale_executions, parameters)).fetchall()
+            if rows:
+                await connection.execute(SQL.time_out_executions, _places([(row[1], row[0], row[5]) for row in rows]))
+                await _count_timeouts(connection, [row[1:] for row in rows])
+        total += len(rows)
+        if len(rows) < _STALE_AT_ONCE:
+            return total
+
+
+async def _count_timeouts(connection: psycopg.AsyncConnection[Any], rows: Sequence[Sequence[Any]]) -> None:
+    counted = [run for row in rows if (run := run_of_row(row)) is not None]
+    changes = Changes()
+    changes.take_away(counted)
+    changes.add([replace(run, status=Status.TIMEOUT) for run in counted])
+    await deltas.write(connection, changes)
 
 
 async def _known(connection: psycopg.AsyncConnection[Any], windows: Sequence[TraceWindow]) -> list[Known]:
@@ -71,12 +103,25 @@ async def _known(connection: psycopg.AsyncConnection[Any], windows: Sequence[Tra
     return [Known(*row) for row in await cursor.fetchall()]
 
 
-async def _delete(connection: psycopg.AsyncConnection[Any], known: Sequence[Known]) -> None:
-    if known:
-        starts = [k.start_time for k in known]
-        keys = {"workspace_ids": [k.workspace_id for k in known], "execution_ids": [k.execution_id for k in known]}
-        bounds = {"start_times": starts, "lowest": min(starts), "highest": max(starts)}
-        await connection.execute(SQL.delete_executions, {**keys, **bounds})
+async def _delete(connection: psycopg.AsyncConnection[Any], known: Sequence[Known]) -> list[Run]:
+    """Deletes the executions and gives what was counted of them."""
+    if not known:
+        return []
+    places = _places([(k.workspace_id, k.execution_id, k.start_time) for k in known])
+    cursor = await connection.execute(SQL.delete_executions, places)
+    return [run for row in await cursor.fetchall() if (run := run_of_row(row)) is not None]
+
+
+def _places(places: Sequence[tuple[uuid.UUID, str, datetime]]) -> dict[str, Any]:
+    """Executions at their known start times, as query parameters."""
+    starts = [start_time for *_, start_time in places]
+    return {
+        "workspace_ids": [workspace_id for workspace_id, *_ in places],
+        "execution_ids": [execution_id for _, execution_id, _ in places],
+        "start_times": starts,
+        "lowest": min(starts),
+        "highest": max(starts),
+    }
 
 
 async def _write_keys(
@@ -130,14 +175,15 @@ async def _payloads(
     }
 
 
-def _row(workspace_id: uuid.UUID, execution: Execution, payload: Payload, created_at: datetime) -> tuple[Any, ...]:
+def _row(run: Run, execution: Execution, payload: Payload, created_at: datetime) -> tuple[Any, ...]:
     """The columns of ``copy_executions``, in its order."""
     return (
-        *_identity(workspace_id, execution),
+        *_identity(run.workspace_id, execution),
         *payload,
         *_course(execution),
         *_usage(execution),
         *_structure(execution),
+        Jsonb(figures_of(run)),
         created_at,
     )
 

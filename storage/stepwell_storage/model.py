@@ -196,6 +196,8 @@ class Placement:
     """Whether the execution's tokens and cost include this step's."""
     self_duration_ms: float | None
     on_critical_path: bool
+    critical_ns: int
+    """How much of the critical path's time was this step's own, not a child's; 0 beside the path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ process not miss each other.
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,9 @@ import psycopg
 
 from stepwell_storage import queries
 from stepwell_storage.model import Execution, MemorySample
+from stepwell_storage.rollups import deltas
+from stepwell_storage.rollups.deltas import Changes
+from stepwell_storage.rollups.stored import run_of_row
 from stepwell_storage.times import EPOCH, to_datetime
 from stepwell_storage.traces import TraceWindow
 
@@ -163,15 +166,29 @@ async def _update(connection: Connection, mark: _Mark) -> int:
     while True:
         rows = await (await connection.execute(SQL.touched_executions, {**process, **bounds, **after})).fetchall()
         if rows:
-            execution_ids, starts, ends = (list(column) for column in zip(*rows, strict=True))
-            times = {"start_times": starts, "last_activity_times": ends, "lowest": min(starts), "highest": max(starts)}
-            cursor = await connection.execute(
-                SQL.update_executions, {**process, **times, "execution_ids": execution_ids}
-            )
-            changed += cursor.rowcount
-            after = {"after_time": ends[-1], "after_id": execution_ids[-1]}
+            changed += await _update_some(connection, process, rows)
+            after = {"after_time": rows[-1][2], "after_id": rows[-1][0]}
         if len(rows) < MAX_EXECUTIONS:
             return changed
+
+
+async def _update_some(connection: Connection, process: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> int:
+    """Updates executions of (id, start, last activity), and what was counted of them."""
+    execution_ids, starts, ends = (list(column) for column in zip(*rows, strict=True))
+    times = {"start_times": starts, "last_activity_times": ends, "lowest": min(starts), "highest": max(starts)}
+    parameters = {**process, **times, "execution_ids": execution_ids}
+    cursor = await connection.execute(SQL.counted_executions, parameters)
+    counted = {row[0]: run_of_row(row[1:]) for row in await cursor.fetchall()}
+    cursor = await connection.execute(SQL.update_executions, parameters)
+    updated = await cursor.fetchall()
+    changes = Changes()
+    for execution_id, memory_mb in updated:
+        run = counted.get(execution_id)
+        if run is not None:
+            changes.take_away([run])
+            changes.add([replace(run, memory_mb=memory_mb)])
+    await deltas.write(connection, changes)
+    return len(updated)
 
 
 async def drop_old(connection: Connection, keep: timedelta = KEEP) -> int:

@@ -14,14 +14,14 @@ from typing import Any, Final
 
 import psycopg
 
-from stepwell_storage import facts, folding, idle, ledger, metrics, partitions, process_memory, queries
+from stepwell_storage import facts, folding, idle, ledger, metrics, partitions, process_memory
 from stepwell_storage.database import UNAVAILABLE, connect
 from stepwell_storage.errors import DatabaseUnavailableError
+from stepwell_storage.executions import mark_stale
+from stepwell_storage.rollups import compaction
 from stepwell_storage.settings import Settings
 
 log = logging.getLogger(__name__)
-SQL = queries.load("fold")
-
 _POLL_S: Final = 1.0
 _REST_FACTOR: Final = 5.0
 """A trace rests this many times as long as its last fold took, so that a growing one costs a bounded share."""
@@ -33,6 +33,7 @@ _RECONNECT_RANGE_S: Final = (0.1, 5.0)
 _HOURLY_S: Final = 3600.0
 _CLEANUP_EVERY_S: Final = 60.0
 _LEDGER_EVERY_S: Final = 10.0
+_COMPACT_EVERY_S: Final = 2.0
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -94,6 +95,8 @@ class _Worker:
             _Chore("process memory", _POLL_S, self._apply_memory),
             _Chore("old samples", _HOURLY_S, self._drop_old_samples),
             _Chore("ledger", _LEDGER_EVERY_S, self._sum_ledger),
+            _Chore("rollups by hour", _COMPACT_EVERY_S, self._compact),
+            _Chore("rollups by day", _CLEANUP_EVERY_S, self._sum_days),
         ]
         if settings.keep == "agents":
             every_s = min(max(settings.drop_after_s / 4, 0.2), _CLEANUP_EVERY_S)
@@ -183,8 +186,13 @@ class _Worker:
         await partitions.ensure_ahead(self._connection, datetime.now(UTC))
 
     async def _mark_stale(self) -> None:
-        cursor = await self._connection.execute(SQL.mark_stale, {"stale_after": self._stale_after})
-        metrics.STALE_EXECUTIONS.inc(cursor.rowcount)
+        metrics.STALE_EXECUTIONS.inc(await mark_stale(self._connection, self._stale_after))
+
+    async def _compact(self) -> None:
+        await compaction.compact(self._connection)
+
+    async def _sum_days(self) -> None:
+        await compaction.sum_days(self._connection, datetime.now(UTC))
 
     async def _drop_idle(self) -> None:
         dropped = await idle.drop(self._connection, self._drop_after)

@@ -136,6 +136,7 @@ def _placements(whole: tree.Tree, run: runs.Run, counted: calls.Calls, ends_ns: 
             counts_tokens=i in counted.counted,
             self_duration_ms=own_ms[i],
             on_critical_path=i in critical,
+            critical_ns=critical.get(i, 0),
         )
         for i, at in index.items()
     )

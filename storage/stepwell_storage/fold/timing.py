@@ -34,26 +34,30 @@ def last_signs_ns(tree: Tree) -> list[int]:
     return ends_ns
 
 
-def critical_path(tree: Tree, members: Sequence[int], root: int, ends_ns: Sequence[int]) -> frozenset[int]:
-    """Tree indices of the steps on the critical path; without a root, that of the fragment that ended last.
+def critical_path(tree: Tree, members: Sequence[int], root: int, ends_ns: Sequence[int]) -> Mapping[int, int]:
+    """Tree index of each step on the critical path → nanoseconds of it that were the step's own.
 
-    `ends_ns` is the tree's `last_signs_ns`, which all its runs share.
+    The times add up to the run's duration. Without a root it is the path of the fragment that ended last. `ends_ns` is
+    the tree's `last_signs_ns`, which all its runs share.
     """
     if not members:
-        return frozenset()
+        return {}
     inside = set(members)
     start = root if root >= 0 else max(members, key=lambda i: (ends_ns[i], i))
-    found: set[int] = set()
+    found: dict[int, int] = {}
     stack = [(start, ends_ns[start])]
     while stack:
         i, until_ns = stack.pop()
-        found.add(i)
+        own_ns = 0
         children = [c for c in tree.children(i) if c in inside]
         for child in sorted(children, key=lambda c: (ends_ns[c], c), reverse=True):
             if tree.steps[child].start_ns <= until_ns and min(ends_ns[child], ends_ns[i]) <= until_ns:
-                stack.append((child, min(ends_ns[child], until_ns)))
+                child_until_ns = min(ends_ns[child], until_ns)
+                own_ns += until_ns - child_until_ns
+                stack.append((child, child_until_ns))
                 until_ns = tree.steps[child].start_ns
-    return frozenset(found)
+        found[i] = own_ns + max(until_ns - tree.steps[i].start_ns, 0)
+    return found
 
 
 def _covered_ns(tree: Tree, parent: int, children: list[int]) -> int:

@@ -56,11 +56,15 @@ JOIN analytics.execution_keys k ON k.workspace_id = t.workspace_id AND k.trace_i
 
 -- name: delete_executions
 -- Removes executions at their known start times; what replaces them is inserted in the same transaction.
+-- Gives what was counted of them.
 DELETE FROM analytics.agent_executions e
 USING unnest(%(workspace_ids)s::uuid[], %(execution_ids)s::text[], %(start_times)s::timestamptz[])
       AS k (workspace_id, execution_id, start_time)
 WHERE e.workspace_id = k.workspace_id AND e.execution_id = k.execution_id AND e.start_time = k.start_time
   AND e.start_time BETWEEN %(lowest)s AND %(highest)s
+RETURNING e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at, e.duration_ms, e.path,
+          e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens, e.completion_tokens, e.cost_usd,
+          e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total, e.figures
 
 -- name: delete_keys
 -- Forgets executions that the newest fold no longer finds.
@@ -110,11 +114,28 @@ COPY analytics.agent_executions (
     last_activity_at, status, error_type, error_message, error_step_name, error_fingerprint, credits_consumed,
     tokens_used, prompt_tokens, completion_tokens, cost_usd, api_calls_count, memory_usage_mb, steps_total,
     steps_completed, execution_graph, path, checkpoints, environment, runtime_mode, version, service_name, framework,
-    models, step_span_ids, step_attempts, duplicate_span_ids, created_at
+    models, step_span_ids, step_attempts, duplicate_span_ids, figures, created_at
 ) FROM STDIN
 
--- name: mark_stale
--- Runs with no sign of life become timeouts; spans that still arrive fold them anew.
-UPDATE analytics.agent_executions
-SET status = 'timeout', updated_at = now()
-WHERE status IN ('pending', 'running') AND last_activity_at < now() - %(stale_after)s::interval
+-- name: stale_executions
+-- Some runs with no sign of life, locked, and what was counted of them.
+SELECT e.execution_id, e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at,
+       e.duration_ms, e.path, e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens,
+       e.completion_tokens, e.cost_usd, e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total,
+       e.figures
+FROM analytics.agent_executions e
+WHERE e.status IN ('pending', 'running') AND e.last_activity_at < now() - %(stale_after)s::interval
+ORDER BY e.last_activity_at, e.workspace_id, e.execution_id
+LIMIT %(limit)s
+FOR UPDATE
+
+-- name: time_out_executions
+-- Makes these runs timeouts; spans that still arrive fold them anew.
+UPDATE analytics.agent_executions e
+SET status = 'timeout',
+    figures = CASE jsonb_typeof(e.figures) WHEN 'object' THEN e.figures || '{"status": "timeout"}' ELSE e.figures END,
+    updated_at = now()
+FROM unnest(%(workspace_ids)s::uuid[], %(execution_ids)s::text[], %(start_times)s::timestamptz[])
+     AS k (workspace_id, execution_id, start_time)
+WHERE e.workspace_id = k.workspace_id AND e.execution_id = k.execution_id AND e.start_time = k.start_time
+  AND e.start_time BETWEEN %(lowest)s AND %(highest)s

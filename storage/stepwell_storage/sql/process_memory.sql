@@ -65,6 +65,19 @@ WHERE k.workspace_id = %(workspace_id)s AND k.process_key = %(process_key)s
 ORDER BY k.last_activity_at, k.execution_id
 LIMIT %(limit)s;
 
+-- name: counted_executions
+-- Executions at their known start times, locked, and what was counted of them.
+SELECT e.execution_id, e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at,
+       e.duration_ms, e.path, e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens,
+       e.completion_tokens, e.cost_usd, e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total,
+       e.figures
+FROM unnest(%(execution_ids)s::text[], %(start_times)s::timestamptz[]) AS k (execution_id, start_time)
+JOIN analytics.agent_executions e
+    ON e.workspace_id = %(workspace_id)s AND e.execution_id = k.execution_id AND e.start_time = k.start_time
+    AND e.start_time BETWEEN %(lowest)s AND %(highest)s
+ORDER BY e.execution_id
+FOR UPDATE OF e;
+
 -- name: update_executions
 -- Gives executions of a process the memory that its samples tell, where that is another than before. The key is asked
 -- again: a fold may have found another process for the run meanwhile.
@@ -78,7 +91,8 @@ JOIN analytics.execution_keys k ON k.workspace_id = %(workspace_id)s AND k.execu
     AND k.process_key = %(process_key)s
 WHERE e.workspace_id = %(workspace_id)s AND e.execution_id = told.execution_id AND e.start_time = told.start_time
   AND e.start_time BETWEEN %(lowest)s AND %(highest)s
-  AND e.memory_usage_mb IS DISTINCT FROM told.memory_mb;
+  AND e.memory_usage_mb IS DISTINCT FROM told.memory_mb
+RETURNING e.execution_id, e.memory_usage_mb;
 
 -- name: delete_old_samples
 -- Deletes samples by when they came, since the times in them may be anything.

@@ -1,0 +1,95 @@
+"""Histograms of durations that can be added: percentiles cannot be averaged, counts in fixed buckets can.
+
+Buckets are logarithmic, `BUCKETS_A_DECADE` for each power of ten. A percentile read from them is each time the
+geometric middle of the bucket that holds the value, so that it lies within `RELATIVE_ERROR` of the exact one.
+In memory a histogram is a mapping from bucket to count; in the database an ``int[]`` whose first element is the first
+bucket that holds anything, and the rest the counts from there on.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from typing import Final
+
+BUCKETS_A_DECADE: Final = 60
+LOWEST_EXPONENT, HIGHEST_EXPONENT = -3, 9
+"""For milliseconds: from a microsecond to 11.6 days; the outermost buckets hold what lies beyond."""
+
+BOUNDS: Final = tuple(
+    math.pow(10.0, step / BUCKETS_A_DECADE)
+    for step in range(LOWEST_EXPONENT * BUCKETS_A_DECADE, HIGHEST_EXPONENT * BUCKETS_A_DECADE + 1)
+)
+"""Bucket ``i`` holds values from ``BOUNDS[i - 1]`` up to, but not at, ``BOUNDS[i]``."""
+
+RELATIVE_ERROR: Final = math.pow(10.0, 0.5 / BUCKETS_A_DECADE) - 1
+"""How far a percentile may lie from the exact one, as a fraction: 1.94 %."""
+
+Histogram = Mapping[int, int]
+
+
+def bucket_of(value: float) -> int:
+    """The bucket that holds the value."""
+    return bisect_right(BOUNDS, value)
+
+
+def add(total: MutableMapping[int, int], other: Histogram, *, sign: int = 1) -> None:
+    """Adds the counts of `other` to `total`; takes them away where `sign` is -1."""
+    for bucket, count in other.items():
+        total[bucket] = total.get(bucket, 0) + sign * count
+
+
+def to_array(histogram: Histogram) -> list[int] | None:
+    """As the database keeps it; ``None`` where it holds nothing."""
+    held = [bucket for bucket, count in histogram.items() if count]
+    if not held:
+        return None
+    first, last = min(held), max(held)
+    return [first, *(histogram.get(bucket, 0) for bucket in range(first, last + 1))]
+
+
+def from_array(array: Sequence[int] | None) -> dict[int, int]:
+    """The reverse of `to_array`."""
+    if not array:
+        return {}
+    return {bucket: count for bucket, count in enumerate(array[1:], array[0]) if count}
+
+
+def merged(arrays: Iterable[Sequence[int] | None]) -> dict[int, int]:
+    """The sum of histograms as the database keeps them."""
+    total: dict[int, int] = {}
+    for array in arrays:
+        add(total, from_array(array))
+    return total
+
+
+def percentiles(histogram: Histogram, shares: Sequence[float]) -> list[float | None]:
+    """The values below which these shares of the values lie, interpolated as SQL's ``percentile_cont`` does.
+
+    Within `RELATIVE_ERROR` of the exact ones for values inside the bounds; ``None`` for an empty histogram.
+    """
+    held = sorted((bucket, count) for bucket, count in histogram.items() if count > 0)
+    total = sum(count for _, count in held)
+    if not total:
+        return [None] * len(shares)
+    return [_percentile(held, share * (total - 1)) for share in shares]
+
+
+def _percentile(held: Sequence[tuple[int, int]], rank: float) -> float:
+    below, above = math.floor(rank), math.ceil(rank)
+    lower, upper = _value_at(held, below), _value_at(held, above)
+    return lower + (upper - lower) * (rank - below)
+
+
+def _value_at(held: Sequence[tuple[int, int]], rank: int) -> float:
+    seen = 0
+    for bucket, count in held:
+        seen += count
+        if rank < seen:
+            return middle(bucket)
+    return middle(held[-1][0])
+
+
+def middle(bucket: int) -> float:
+    """The geometric middle of a bucket; of the outermost ones their only bound."""
+    below, above = BOUNDS[max(bucket - 1, 0)], BOUNDS[min(bucket, len(BOUNDS) - 1)]
+    return math.sqrt(below * above)
