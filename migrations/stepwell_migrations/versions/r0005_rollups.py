@@ -1,12 +1,12 @@
 """Rollups: figures by hour and by day, kept with the executions, so that analytics read no rows of single runs.
 
-Revision: 0004
+Revision: 0005
 """
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
