@@ -1,7 +1,7 @@
 """Builds a database of many runs, as receiver and worker would have left it, in a data folder kept between calls.
 
-    python bench/dataset.py --folder FOLDER [--executions 1000000] [--days 60] [--streams 2]
-    python bench/dataset.py --folder FOLDER --clean
+    python -m bench.dataset --folder FOLDER [--executions 1000000] [--days 60] [--streams 2]
+    python -m bench.dataset --folder FOLDER --clean
 
 Runs are copies of templates (`templates`) that the product's own code mapped, stored and folded (`forms`), with ids,
 times and texts of their own, and go by COPY into the partitions. What is there already is used as it is.
@@ -13,7 +13,6 @@ import json
 import os
 import random
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,12 +22,10 @@ from itertools import accumulate
 from pathlib import Path
 
 import psycopg
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from bench.forms import Form, make_forms
 from bench.templates import make_templates
 from bench.texts import Texts
+
 from stepwell_migrations import runner
 from stepwell_storage import partitions
 from stepwell_storage.database import connect

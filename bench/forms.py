@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-from psycopg import conninfo, sql
-
 from bench.templates import BASE_NS, NUMBER, SESSION, USER, Template
 from bench.texts import Texts
+from psycopg import conninfo, sql
+
 from stepwell_migrations import runner
 from stepwell_storage import facts, folding
 from stepwell_storage.database import connect
@@ -23,6 +23,9 @@ from stepwell_storage.keys import LOCAL_WORKSPACE_ID
 
 TABLES = ("step_facts", "trace_windows", "execution_keys", "agent_executions")
 TIMES = ("start_time", "end_time", "last_activity_at", "earliest", "latest")
+ID_COLUMNS = frozenset(
+    {"trace_id", "span_id", "parent_span_id", "execution_id", "root_span_id", "step_span_ids", "duplicate_span_ids"}
+)
 STORED_AT_ONCE = 200
 BASE = datetime.fromtimestamp(BASE_NS // 10**9, UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -63,6 +66,7 @@ class Form:
             self.execution_id = cells[names.index("execution_id")]
 
     def _cell(self, table: str, name: str, value: str, trace_id: str) -> str:
+        """The format of one field."""
         if name in TIMES and value != r"\N":
             offset_us = (datetime.fromisoformat(value) - BASE) // MICROSECOND
             self.offsets_us.add(offset_us)
@@ -82,11 +86,6 @@ class Form:
 
         value = PLACEHOLDER.sub(slot, value.replace("%", "%%"))
         return WORD.sub(slot, value) if name in ID_COLUMNS else value
-
-
-ID_COLUMNS = frozenset(
-    {"trace_id", "span_id", "parent_span_id", "execution_id", "root_span_id", "step_span_ids", "duplicate_span_ids"}
-)
 
 
 async def make_forms(url: str, templates: Sequence[Template]) -> tuple[dict[str, str], list[Form]]:
@@ -119,12 +118,11 @@ async def _fold_and_read(url: str, templates: Sequence[Template]) -> tuple[dict[
 
 
 async def _read_table(connection: psycopg.AsyncConnection, table: str, forms: dict[str, Form]) -> str:
-    source, columns = sql.Identifier("analytics", table), ", ".join(await _columns(connection, table))
-    names = columns.split(", ")
+    source, names = sql.Identifier("analytics", table), await _columns(connection, table)
     listed = sql.SQL(", ").join(map(sql.Identifier, names))
-    async with connection.cursor() as cursor:
-        async with cursor.copy(sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(listed, source)) as copy:
-            text = b"".join([bytes(block) async for block in copy]).decode()
+    read = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(listed, source)
+    async with connection.cursor() as cursor, cursor.copy(read) as copy:
+        text = b"".join([bytes(block) async for block in copy]).decode()
     for line in text.splitlines():
         values = line.split("\t")
         trace_id = values[names.index("trace_id")].removeprefix(r"\\x")

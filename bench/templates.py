@@ -13,7 +13,7 @@ from stepwell_receiver.mapping import map_request
 from stepwell_storage.model import Step
 
 AGENTS = 50
-VARIANTS = 3
+VARIANTS = 1
 """Templates of the same agent, outcome, version and environment, which differ in durations and tokens."""
 VERSIONS = ("1.0.0", "1.1.0", "2.0.0")
 ENVIRONMENTS = (("production", 0.8), ("staging", 0.15), ("development", 0.05))

@@ -1,0 +1,260 @@
+"""How long the API's questions take over a million runs, and over a tenth of them.
+
+    python -m bench.queries --folder FOLDER [--executions 1000000] [--repeats 20] [--only TEXT]
+    python -m bench.queries --folder FOLDER --clean
+
+Builds both data sets unless they are there (`dataset`; 20 GB for a million runs), starts a ``stepwell up`` on each,
+asks every question over one HTTP connection, and prints a table in Markdown: median and 95th percentile in
+milliseconds, and the ratio of the medians. The first answers of each question are not counted.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import http.client
+import json
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from bench import longrun
+from bench.dataset import DataSet, build
+from bench.texts import word
+
+from stepwell_migrations import runner
+from stepwell_storage.embedded import EmbeddedPostgres
+
+WARM_UP = 3
+NOT_OFFERED = 404
+AGENT = "/agents/refund_planner"
+SORTS = ("start_time", "-duration_ms", "duration_ms", "-cost_usd", "-tokens", "-steps_total")
+DEEP_PAGES = 20
+COMMON, MIDDLING, RARE = word(3), word(900), word(59_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Milliseconds of one question's answers, in order of size; empty where the API does not offer it."""
+
+    ms: Sequence[float]
+
+    def __str__(self) -> str:
+        return f"{self.median_ms:,.1f} / {self.p95_ms:,.1f}" if self.ms else "not offered"
+
+    @property
+    def median_ms(self) -> float:
+        """The middle one."""
+        return statistics.median(self.ms)
+
+    @property
+    def p95_ms(self) -> float:
+        """The smallest that at least 95 % do not exceed."""
+        return self.ms[-(-len(self.ms) * 95 // 100) - 1]
+
+
+class Api:
+    """A connection to a running Stepwell that stays open."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=120)
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body of the answer, read to its end."""
+        self._connection.request("GET", f"/api/v1{path}")
+        response = self._connection.getresponse()
+        return response.status, response.read()
+
+    def ask(self, path: str) -> dict[str, Any]:
+        """The answer of what has to succeed."""
+        status, body = self.get(path)
+        if status != http.HTTPStatus.OK:
+            raise SystemExit(f"{path} was answered with {status}: {body[:300]!r}")
+        answer: dict[str, Any] = json.loads(body)
+        return answer
+
+    def time(self, path: str, repeats: int) -> Timed:
+        """How long the answers take, once the caches are warm."""
+        found = []
+        for number in range(-WARM_UP, repeats):
+            start_s = time.perf_counter()
+            status, body = self.get(path)
+            taken_ms = (time.perf_counter() - start_s) * 1000
+            if status == NOT_OFFERED:
+                return Timed(())
+            if status != http.HTTPStatus.OK:
+                raise SystemExit(f"{path} was answered with {status}: {body[:300]!r}")
+            if number >= 0:
+                found.append(taken_ms)
+        return Timed(sorted(found))
+
+
+def questions(api: Api, data: DataSet) -> dict[str, str]:
+    """What is asked, by name; ids, users and cursors are those of runs in the data."""
+    stop = datetime.fromisoformat(data.stop)
+    week, month = _window(stop, 7), _window(stop, 30)
+    asked = {
+        f"{AGENT}/analytics, 30 days": f"{AGENT}/analytics?{urlencode(month)}",
+        "/analytics, 30 days": f"/analytics?{urlencode(month)}",
+        "/agents, 30 days": f"/agents?{urlencode(month)}",
+        f"{AGENT}/failures, 30 days": f"{AGENT}/failures?{urlencode(month)}",
+        f"{AGENT}/patterns, 30 days": f"{AGENT}/patterns?{urlencode(month)}",
+        "/executions, newest": _runs(week),
+        "/executions, 30 days, newest": _runs(month),
+        f"/executions, after {DEEP_PAGES * 500:,} by cursor": _runs(week, cursor=_deep_cursor(api, week)),
+    }
+    asked |= {f"/executions, sort={sort}": _runs(week, sort=sort) for sort in SORTS}
+    asked |= {f"/executions, 30 days, sort={sort}": _runs(month, sort=sort) for sort in SORTS}
+    asked |= {f"/executions, {name}": _runs(month, **given) for name, given in _filters(api, month).items()}
+    asked |= {f"/executions, q={kind}": _runs(week, q=text) for kind, text in _texts(api, week).items()}
+    asked |= {f"/executions, 30 days, q={kind}": _runs(month, q=text) for kind, text in _texts(api, month).items()}
+    run = api.ask(_runs(_window(stop - timedelta(days=3), 1), limit=1))["items"][0]["execution_id"]
+    long_run = f"/executions/{longrun.EXECUTION_ID}/steps"
+    middle = api.ask(f"{long_run}?limit=1000")["next_cursor"]
+    return asked | {
+        "an execution": f"/executions/{run}",
+        "its steps": f"/executions/{run}/steps",
+        f"50 of {longrun.STEPS:,} steps": long_run,
+        f"the next 50 of {longrun.STEPS:,} steps": f"{long_run}?{urlencode({'cursor': middle})}",
+        "export of a day": f"/export/executions?{urlencode({**_window(stop, 1), 'format': 'jsonl'})}",
+    }
+
+
+def _window(stop: datetime, days: int) -> dict[str, str]:
+    return {"from": (stop - timedelta(days=days)).isoformat(), "to": stop.isoformat()}
+
+
+def _runs(window: Mapping[str, str], **more: Any) -> str:
+    return f"/executions?{urlencode({**window, **more})}"
+
+
+def _deep_cursor(api: Api, window: Mapping[str, str]) -> str:
+    """Where that many pages of 500 end, or the last but one page of a smaller data set."""
+    cursor = api.ask(_runs(window, limit=500))["next_cursor"]
+    for _ in range(DEEP_PAGES - 1):
+        following = api.ask(_runs(window, limit=500, cursor=cursor))["next_cursor"]
+        if following is None:
+            break
+        cursor = following
+    return str(cursor)
+
+
+def _filters(api: Api, window: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    run = api.ask(_runs(window, agent_id="travel_reviewer", status="failed", limit=1))["items"][0]
+    return {
+        "agent": {"agent_id": "refund_planner"},
+        "rare agent": {"agent_id": "incident_router"},
+        "failed": {"status": "failed"},
+        "agent, failed": {"agent_id": "refund_planner", "status": "failed"},
+        "error type": {"error_type": "KeyError"},
+        "unknown error type": {"error_type": "NoSuchError"},
+        "user": {"user_id": run["user_id"]},
+        "session": {"session_id": run["session_id"]},
+        "unknown user": {"user_id": "nobody"},
+        "trace id": {"trace_id": run["trace_id"]},
+        "model": {"model": "gpt-4o-mini"},
+        "unknown model": {"model": "none"},
+        "path": {"path": run["path"]},
+        "unknown path": {"path": "nowhere"},
+        "version, development": {"version": "2.0.0", "environment": "development"},
+        "unknown environment": {"environment": "moon"},
+        "longer than 30 s": {"min_duration_ms": 30_000},
+        "longer than a day": {"min_duration_ms": 86_400_000},
+        "dearer than 1 $": {"min_cost_usd": 1},
+        "dearer than 1,000 $": {"min_cost_usd": 1000},
+        "failed, longest first": {"status": "failed", "sort": "-duration_ms"},
+    }
+
+
+def _texts(api: Api, window: Mapping[str, str]) -> dict[str, str]:
+    failed = api.ask(_runs(window, status="failed", limit=1))["items"][0]
+    number = next(part for part in failed["error_message"].replace("-", " ").split() if part.isdigit())
+    return {
+        "common word": COMMON,
+        "word of some runs": MIDDLING,
+        "rare word": RARE,
+        "two words": f"{MIDDLING} {COMMON}",
+        "number of one run": number,
+        "nothing": "xylophonist",
+        "error message": "too many requests",
+    }
+
+
+@contextlib.contextmanager
+def running_stepwell(folder: Path) -> Iterator[str]:
+    """The address of the API over the data in the folder."""
+    ports = ["--port", "0", "--otlp-http-port", "0", "--otlp-grpc-port", "0"]
+    command = [sys.executable, "-m", "stepwell_api.cli", "up", "--data-dir", str(folder), *ports]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STEPWELL_")}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["api"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def measure(folder: Path, data: DataSet, repeats: int, only: str) -> dict[str, Timed]:
+    """Every question's times over one data set."""
+    with EmbeddedPostgres(folder) as server:
+        runner.migrate(server.url)
+        start = datetime.fromisoformat(data.stop) - timedelta(days=2)
+        asyncio.run(longrun.ensure_long_run(server.url, int(start.timestamp()) * 1_000_000_000))
+    with running_stepwell(folder) as url:
+        api = Api(url)
+        asked = questions(api, data)
+        return {name: api.time(path, repeats) for name, path in asked.items() if only in name}
+
+
+def table(small: Mapping[str, Timed], large: Mapping[str, Timed]) -> Iterator[str]:
+    """The lines of the table."""
+    yield "| question | a tenth: median / p95 ms | all: median / p95 ms | ratio |"
+    yield "| --- | ---: | ---: | ---: |"
+    for name, few in small.items():
+        many = large[name]
+        ratio = f"{many.median_ms / few.median_ms:.2f}" if few.ms and many.ms else ""
+        yield f"| {name} | {few} | {many} | {ratio} |"
+
+
+def main() -> None:
+    """Prints the table with what it was measured on."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--executions", type=int, default=1_000_000)
+    parser.add_argument("--days", type=int, default=60)
+    parser.add_argument("--streams", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--only", default="", help="questions whose name holds this text")
+    parser.add_argument("--clean", action="store_true", help="delete the folder instead")
+    arguments = parser.parse_args()
+    if arguments.clean:
+        shutil.rmtree(arguments.folder)
+        return
+    found = []
+    for name, executions in (("small", arguments.executions // 10), ("large", arguments.executions)):
+        folder = arguments.folder / name
+        data = build(folder, executions=executions, days=arguments.days, streams=arguments.streams)
+        print(
+            f"{data.executions:,} executions, {data.steps:,} steps in {data.days} days, loaded in {data.load_s:,.0f} s"
+        )
+        found.append(measure(folder, data, arguments.repeats, arguments.only))
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, n = {arguments.repeats}\n"
+    )
+    print("\n".join(table(*found)))
+
+
+if __name__ == "__main__":
+    main()
