@@ -20,6 +20,19 @@ from stepwell_receiver.wire import Attributes, Value
 Places = Mapping[str, tuple[tuple[str, int], ...]]
 """Attribute key → the fields that it may carry, each with its rank (0 is best)."""
 
+_METADATA: Final = (
+    "metadata.",
+    "traceloop.association.properties.",
+    "langsmith.metadata.",
+    "langfuse.observation.metadata.",
+)
+"""Where instrumentations put what a framework keeps about its own tasks, one attribute for each key."""
+
+
+def _in_metadata(key: str) -> tuple[str, ...]:
+    return (key, *(prefix + key for prefix in _METADATA))
+
+
 _COMMON: Final[Mapping[str, tuple[str, ...]]] = {
     "declared_input": (INPUT,),
     "declared_output": (OUTPUT,),
@@ -30,8 +43,13 @@ _COMMON: Final[Mapping[str, tuple[str, ...]]] = {
     "trigger_source": (TRIGGER_SOURCE,),
     "runtime_mode": (RUNTIME_MODE,),
     "environment": ("deployment.environment.name", "deployment.environment"),
+    "metadata": ("metadata",),
+    "graph_task": _in_metadata("langgraph_checkpoint_ns"),
+    "graph_step": _in_metadata("langgraph_step"),
+    "graph_thread": _in_metadata("thread_id"),
+    "graph_resumed_from": _in_metadata("checkpoint_id"),
 }
-"""What any span may carry, whatever its dialect: our own attributes and the environment."""
+"""What any span may carry, whatever its dialect: our own attributes, the environment, LangGraph's metadata."""
 
 
 class Fields:
@@ -47,6 +65,10 @@ class Fields:
             if value is not None and value != "":
                 for name, rank in places[key]:
                     self._found.setdefault(name, []).append((rank, key, value))
+
+    def has(self, name: str) -> bool:
+        """Whether any attribute carries the field."""
+        return name in self._found
 
     def ranked(self, name: str) -> list[tuple[int, str, Value]]:
         """(rank, key, value) of all that carry the field, best first."""

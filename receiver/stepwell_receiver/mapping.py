@@ -7,12 +7,12 @@ in its neighbours `naming` and `outcome`. Attributes of ours (``stepwell.*``) wi
 from dataclasses import dataclass
 from typing import Final
 
-from stepwell.semconv import CHECKPOINT_EVENT, CHECKPOINT_ID, CHECKPOINT_STATE, SPAN_STATE, SPAN_STATE_STARTED
-from stepwell_receiver import naming, outcome, payload, prices, processes, triggers, values
+from stepwell.semconv import SPAN_STATE, SPAN_STATE_STARTED
+from stepwell_receiver import checkpoints, naming, outcome, payload, prices, processes, triggers, values
 from stepwell_receiver.dialects import Kind, detect
 from stepwell_receiver.fields import Fields
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, TraceRequest, Value
-from stepwell_storage.model import Checkpoint, Role, Step, StepType
+from stepwell_storage.model import Role, Step, StepType
 
 _FLAG_HAS_REMOTE: Final = 0x100
 _FLAG_IS_REMOTE: Final = 0x200
@@ -145,7 +145,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         has_input=given is not None,
         has_output=returned is not None or (kind.role is Role.MODEL and bool(usage.completion_tokens or finish_reason)),
         flags=tuple(flags),
-        checkpoints=_checkpoints(span.events),
+        checkpoints=checkpoints.of_span(span, fields, result.status),
         is_live=live is not None,
         input_json=given,
         output_json=returned,
@@ -253,18 +253,6 @@ def _finish_reason(value: Value) -> str | None:
 
 def _attributes_json(attributes: Attributes, consumed: set[str]) -> str:
     return values.as_json({k: v for k, v in attributes.items() if k not in consumed} if consumed else attributes)
-
-
-def _checkpoints(events: list[Event]) -> tuple[Checkpoint, ...]:
-    return tuple(
-        Checkpoint(
-            id=values.as_text(event.attributes.get(CHECKPOINT_ID)) or str(event.time_ns),
-            time_ns=_micro(event.time_ns),
-            state_json=values.parsed_json(event.attributes.get(CHECKPOINT_STATE)),
-        )
-        for event in events
-        if event.name == CHECKPOINT_EVENT
-    )
 
 
 def _events_json(events: list[Event]) -> str | None:

@@ -287,10 +287,13 @@ def _checkpoints(execution: Execution) -> list[Jsonb]:
     return [
         Jsonb(
             {
-                "id": checkpoint.id,
-                "time": to_datetime(checkpoint.time_ns).isoformat(),
-                "state": None if checkpoint.state_json is None else orjson.loads(checkpoint.state_json),
+                "id": saved.checkpoint.id,
+                "time": to_datetime(saved.checkpoint.time_ns).isoformat(),
+                "state": None if saved.checkpoint.state_json is None else orjson.loads(saved.checkpoint.state_json),
+                "step_name": saved.step.step_name,
+                "span_id": saved.step.span_id.hex(),
+                "resume": None if saved.checkpoint.resume_json is None else orjson.loads(saved.checkpoint.resume_json),
             }
         )
-        for checkpoint in execution.checkpoints
+        for saved in execution.checkpoints
     ]

@@ -46,11 +46,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A state that an agent saved to resume from (span event ``stepwell.checkpoint``)."""
+    """A state that an agent saved to resume from (span event ``stepwell.checkpoint``, or a framework's own)."""
 
     id: str
     time_ns: int
     state_json: str | None
+    resume_json: str | None = None
+    """What its framework needs to go on from there, an object; ``None`` where the id is all there is."""
+    task: str | None = None
+    """Which of several tasks tells of it, where it is saved once all of them have ended; ``None`` for one alone."""
+    is_saved: bool = True
+    """Whether the task got that far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +206,14 @@ class Placement:
     """How much of the critical path's time was this step's own, not a child's; 0 beside the path."""
 
 
+@dataclass(frozen=True, slots=True)
+class SavedCheckpoint:
+    """A checkpoint of an execution, and the step in which it was saved."""
+
+    checkpoint: Checkpoint
+    step: Step
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """One end-to-end agent run, a pure function of its trace's steps (contract, chapter 4)."""
@@ -245,7 +259,7 @@ class Execution:
     input_span_id: bytes | None
     """Whose input is the run's input; the writer copies the payload."""
     output_span_id: bytes | None
-    checkpoints: tuple[Checkpoint, ...]
+    checkpoints: tuple[SavedCheckpoint, ...]
     process_key: bytes | None
     """The process whose samples tell the run's memory; ``None`` where that is unknown or its steps tell the memory."""
     placements: tuple[Placement, ...] = field(repr=False)

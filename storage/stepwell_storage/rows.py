@@ -196,7 +196,13 @@ def _checkpoints_json(checkpoints: Iterable[Checkpoint]) -> str:
 
 
 def _checkpoint_json(checkpoint: Checkpoint) -> str:
-    """``{"id", "time", "state"}``; the time in RFC 3339, the state as the agent's own JSON."""
+    """``{"id", "time", "state"}``; the time in RFC 3339, the state as the agent's own JSON. A framework's own have
+    ``resume``, ``task`` and ``saved`` as well.
+    """
     time = timestamp(checkpoint.time_ns).replace(" ", "T").replace("+00", "Z")
     state = "null" if checkpoint.state_json is None else checkpoint.state_json
-    return f'{{"id": {json.dumps(checkpoint.id)}, "time": "{time}", "state": {state}}}'
+    told = f'"id": {json.dumps(checkpoint.id)}, "time": "{time}", "state": {state}'
+    if checkpoint.task is not None:
+        saved, resume = json.dumps(checkpoint.is_saved), checkpoint.resume_json or "null"
+        told += f', "resume": {resume}, "task": {json.dumps(checkpoint.task)}, "saved": {saved}'
+    return f"{{{told}}}"

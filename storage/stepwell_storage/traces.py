@@ -103,14 +103,21 @@ _STEP_TYPES = {step_type.value: step_type for step_type in StepType}
 
 
 def _checkpoints(text: str | None) -> tuple[Checkpoint, ...]:
-    """From the column's ``[{"id", "time", "state"}]``; see `facts`, which writes it."""
+    """From the column's ``[{"id", "time", "state", …}]``; see `rows`, which writes it."""
     if text is None:
         return ()
     return tuple(
         Checkpoint(
             id=row["id"],
             time_ns=to_ns(datetime.fromisoformat(row["time"])),
-            state_json=None if row.get("state") is None else orjson.dumps(row["state"]).decode(),
+            state_json=_json(row.get("state")),
+            resume_json=_json(row.get("resume")),
+            task=row.get("task"),
+            is_saved=row.get("saved", True),
         )
         for row in orjson.loads(text)
     )
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()

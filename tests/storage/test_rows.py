@@ -49,10 +49,16 @@ def _expected(step: Step) -> dict[str, Any]:
             "id": checkpoint.id,
             "time": timestamp(checkpoint.time_ns).replace(" ", "T").replace("+00", "Z"),
             "state": None if checkpoint.state_json is None else json.loads(checkpoint.state_json),
+            **(_of_task(checkpoint) if checkpoint.task is not None else {}),
         }
         for checkpoint in step.checkpoints
     ] or None
     return row
+
+
+def _of_task(checkpoint: Checkpoint) -> dict[str, Any]:
+    resume = None if checkpoint.resume_json is None else json.loads(checkpoint.resume_json)
+    return {"resume": resume, "task": checkpoint.task, "saved": checkpoint.is_saved}
 
 
 def _comparable(row: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +152,9 @@ documents = st.none() | st.recursive(
 counts = st.none() | st.integers(-(2**63), 2**63 - 1)
 amounts = st.none() | st.floats()
 microseconds = st.integers(0, 2**64 // 1_000 - 1).map(lambda us: us * 1_000)
-checkpoints = st.builds(Checkpoint, words, microseconds, documents)
+checkpoints = st.builds(Checkpoint, words, microseconds, documents, documents, words, st.booleans()) | st.builds(
+    Checkpoint, words, microseconds, documents
+)
 
 steps = st.builds(
     Step,

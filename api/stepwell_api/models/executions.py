@@ -135,7 +135,10 @@ class Execution(ExecutionSummary):
 
     input_data: Any = Field(description="The run's input, as JSON")
     output_data: Any = Field(description="The run's output, as JSON")
-    checkpoints: list[Any] = Field(description="States that the agent saved to resume from, in order")
+    checkpoints: list[Any] = Field(
+        description="States that the agent saved to resume from, in order, each with `id`, `time`, `state`, "
+        "`step_name`, `span_id` and `resume` (what its framework needs to go on from there, or null)"
+    )
     execution_graph: ExecutionGraph
     siblings: list[Sibling] = Field(description="The other runs of the trace, by start")
 

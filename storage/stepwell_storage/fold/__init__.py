@@ -6,10 +6,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from stepwell_storage.fold import calls, ending, names, path, runs, timing, tree
+from stepwell_storage.fold import calls, checkpoints, ending, names, path, runs, timing, tree
 from stepwell_storage.fold.attempts import attempts_of
 from stepwell_storage.fold.totals import context_of, credits_of, framework_of, models_of, payload_spans, totals_of
-from stepwell_storage.model import Checkpoint, Execution, Placement, Role, Status, Step, StepType
+from stepwell_storage.model import Execution, Placement, Role, Status, Step, StepType
 
 __all__ = ["fold_trace"]
 
@@ -65,7 +65,7 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int], credits_
         framework=framework_of(top, members),
         input_span_id=input_span_id,
         output_span_id=output_span_id,
-        checkpoints=_checkpoints(members),
+        checkpoints=checkpoints.of_run(members),
         process_key=_process_key(top, members) if memory_mb is None else None,
         placements=_placements(whole, run, counted, ends_ns),
     )
@@ -108,11 +108,6 @@ def _path(whole: tree.Tree, run: runs.Run, counted: calls.Calls) -> str:
     if not steps and run.root >= 0:
         steps = [whole.steps[run.root]]
     return path.collapsed(path.logical_names(steps))
-
-
-def _checkpoints(members: Sequence[Step]) -> tuple[Checkpoint, ...]:
-    found = [checkpoint for step in members for checkpoint in step.checkpoints]
-    return tuple(sorted(found, key=lambda c: (c.time_ns, c.id)))
 
 
 def _placements(whole: tree.Tree, run: runs.Run, counted: calls.Calls, ends_ns: Sequence[int]) -> tuple[Placement, ...]:
