@@ -14,8 +14,10 @@ from prometheus_client.metrics import MetricWrapperBase
 from stepwell import semconv
 from stepwell_api.app import create_app
 from stepwell_api.cli import COMMANDS
+from stepwell_api.models.ingest import IngestCounts
 from stepwell_api.options import SERVING_OPTIONS
 from stepwell_receiver.dialects import DIALECTS
+from stepwell_receiver.errors import MEANINGS, UNEXPECTED
 from stepwell_receiver.signals import SIGNALS
 from stepwell_receiver.validation import Reason
 from stepwell_receiver.vendors import SPELLINGS
@@ -113,6 +115,16 @@ def test_every_metric_is_documented_with_type_and_labels() -> None:
 def test_every_reason_to_reject_a_span_is_documented() -> None:
     documented = {row[0] for row in rows(section(page("metrics.md"), "## Receiver"), 2)}
     assert documented == {f"`{reason}`" for reason in Reason}
+
+
+def test_every_reason_to_refuse_a_request_is_documented() -> None:
+    reasons = {meaning.reason for meaning in (*MEANINGS.values(), UNEXPECTED)}
+    assert reasons - set(CODE.findall(section(page("metrics.md"), "## Receiver"))) == set()
+
+
+def test_every_count_of_the_ledger_is_documented() -> None:
+    told = set(CODE.findall(section(page("api.md"), "### `GET /api/v1/ingest`")))
+    assert set(IngestCounts.model_fields) - told == set()
 
 
 def test_every_dialect_is_documented_in_order() -> None:

@@ -95,6 +95,7 @@ def test_counts_are_exact_after_a_part_is_killed_under_load(
         kill(command)
         sender.join()
         _assert_exact(addresses["api"], sent)
+        _assert_ledger_adds_up(addresses["api"], sent)
 
 
 def test_counts_are_exact_after_the_supervisor_is_killed_under_load(tmp_path: Path, data_dir: Path) -> None:
@@ -111,10 +112,12 @@ def test_counts_are_exact_after_the_supervisor_is_killed_under_load(tmp_path: Pa
             assert again.ready() == addresses
             sender.join()
             _assert_exact(addresses["api"], sent)
+            _assert_ledger_adds_up(addresses["api"], sent)
 
 
 def test_counts_are_exact_after_a_load_sent_twice_by_two_senders_at_once(stepwell: dict[str, str]) -> None:
     sent = load(runs=200, spans_per_run=20, spans_per_body=100, seed=2)
+    before = ask(stepwell["api"], "/ingest", [])["totals"]
     senders = [
         threading.Thread(target=send, args=(bodies, stepwell["otlp_http"]))
         for bodies in (sent.bodies, list(reversed(sent.bodies)))
@@ -125,6 +128,9 @@ def test_counts_are_exact_after_a_load_sent_twice_by_two_senders_at_once(stepwel
         sender.join()
 
     _assert_exact(stepwell["api"], sent)
+    after = ask(stepwell["api"], "/ingest", [])["totals"]
+    told = {name: after[name] - before[name] for name in ("received", "stored", "duplicate", "rejected")}
+    assert told == {"received": 2 * sent.spans, "stored": sent.spans, "duplicate": sent.spans, "rejected": 0}
 
 
 def _stored(api: str) -> int:
@@ -155,6 +161,18 @@ def _assert_exact(api: str, sent: Load) -> None:
     until(lambda: told() == wanted, f"{wanted}, not {told()}", FOLD_TIMEOUT_S)
     rows = ask(api, "/executions", [("limit", "1000"), ("agent_id", "load_agent")])["items"]
     assert sum(row["steps_total"] for row in rows) == sent.spans
+
+
+def _assert_ledger_adds_up(api: str, sent: Load) -> None:
+    """Stored is each span once, as the rows say; received is all that was acknowledged, and more where an answer got
+    lost and its request was sent again."""
+    ledger = ask(api, "/ingest", [])
+    for counts in (ledger["totals"], *ledger["by_key"], *ledger["by_hour"]):
+        assert counts["received"] == counts["stored"] + counts["duplicate"] + counts["rejected"]
+    totals = ledger["totals"]
+    told = {name: totals[name] for name in ("stored", "kept", "rejected", "live", "replaced", "dropped", "orphaned")}
+    assert told == {**dict.fromkeys(told, 0), "stored": sent.spans, "kept": sent.spans}
+    assert totals["received"] >= sent.spans
 
 
 def _fixed_ports() -> list[str]:
