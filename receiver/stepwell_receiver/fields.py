@@ -87,12 +87,12 @@ class Fields:
         return found[0][2] if len(found) == 1 else min(found, key=_rank)[2]
 
     def text(self, name: str) -> str | None:
-        """As text, without white space around it."""
-        return None if name not in self._found else values.as_text(self.raw(name))
+        """As text that names something, without white space around it."""
+        return None if name not in self._found else values.as_name(self.raw(name))
 
     def texts(self, name: str) -> tuple[str, ...]:
         """All the different texts that carry the field, best first."""
-        texts = (values.as_text(value) for _, _, value in self.ranked(name))
+        texts = (values.as_name(value) for _, _, value in self.ranked(name))
         return tuple(dict.fromkeys(text for text in texts if text))
 
     def count(self, name: str) -> int | None:

@@ -33,7 +33,7 @@ def _map_record(record: wire.LogRecord, max_bytes: int, key_id: str | None) -> L
     body = values.cut(record.body, max_bytes)
     attributes = {key: values.cut(value, max_bytes) for key, value in record.attributes.items()}
     is_cut = body is not record.body or any(attributes[key] is not record.attributes[key] for key in attributes)
-    name = record.event_name or values.as_text(attributes.get(_EVENT_NAME)) or ""
+    name = values.as_name(record.event_name) or values.as_name(attributes.get(_EVENT_NAME)) or ""
     given, returned = genai.messages_of(name, _content(name, body, attributes))
     return LogRecord(
         trace_id=record.trace_id,
@@ -42,7 +42,7 @@ def _map_record(record: wire.LogRecord, max_bytes: int, key_id: str | None) -> L
         record_key=_key(record),
         event_name=name or None,
         severity_number=record.severity_number if record.severity_number in _SEVERITIES else None,
-        severity_text=record.severity_text or None,
+        severity_text=values.as_name(record.severity_text),
         input_json=values.as_json(given) if given else None,
         output_json=values.as_json(returned) if returned else None,
         body_json=None if body is None or given or returned else values.as_json(body),

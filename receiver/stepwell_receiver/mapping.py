@@ -11,6 +11,7 @@ from stepwell.semconv import SPAN_STATE, SPAN_STATE_STARTED
 from stepwell_receiver import checkpoints, naming, outcome, payload, prices, processes, triggers, values
 from stepwell_receiver.dialects import Kind, detect
 from stepwell_receiver.fields import Fields
+from stepwell_receiver.validation import END_OF_TIME_NS
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, TraceRequest, Value
 from stepwell_storage.model import Role, Step, StepType
 
@@ -62,7 +63,7 @@ def map_request(request: TraceRequest, *, max_attribute_bytes: int, key_id: str 
     """
     steps: list[Step] = []
     for group in request.groups:
-        source = _source(group.resource, group.scope, key_id)
+        source = _source(_bounded(group.resource, max_attribute_bytes, []), group.scope, key_id)
         steps.extend(_map_span(span, source, max_attribute_bytes) for span in group.spans)
     return steps
 
@@ -71,9 +72,9 @@ def _source(resource: Attributes, scope: Scope, key_id: str | None) -> _Source:
     return _Source(
         scope=scope,
         resource=resource,
-        service_name=values.as_text(resource.get("service.name")),
-        service_version=values.as_text(resource.get("service.version")),
-        environment=values.as_text(values.first(resource, _ENVIRONMENT_KEYS)),
+        service_name=values.as_name(resource.get("service.name")),
+        service_version=values.as_name(resource.get("service.version")),
+        environment=values.as_name(values.first(resource, _ENVIRONMENT_KEYS)),
         framework=naming.framework_of(scope.name),
         process_key=processes.key_of(resource),
         resource_json=values.as_json(dict(resource)) if resource else None,
@@ -83,15 +84,15 @@ def _source(resource: Attributes, scope: Scope, key_id: str | None) -> _Source:
 
 def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
     flags: list[str] = []
-    span.attributes = _bounded(span.attributes, max_attribute_bytes, flags)
+    _bound(span, max_attribute_bytes, flags)
     dialect, kind = detect(span, source.scope)
     live = _live_ids(span)
     times = _times(span, flags, is_live=live is not None)
     span_id, parent_id = live or (span.span_id, span.parent_span_id)
     told = {**span.attributes, **dialect.derive(span)} if dialect.derive else span.attributes
     fields = Fields(told, dialect)
-    result = outcome.of_span(span, told, is_live=live is not None)
     given, returned, consumed = payload.of_span(span, dialect, fields)
+    result = outcome.of_span(span, told, is_live=live is not None)
     models = fields.texts("model")
     model = models[0] if models and kind.role in naming.MODEL_ROLES else None
     names = naming.names_of(span, kind, _stated_names(fields, kind), models)
@@ -110,7 +111,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         step_name=names.step_name,
         step_type=_STEP_TYPES.get(fields.text("step_type") or "") or naming.step_type_of(span, kind),
         role=kind.role,
-        operation=kind.operation,
+        operation=kind.operation[: values.MAX_NAME_CHARACTERS],
         status=result.status,
         error_type=result.error_type,
         error_message=result.error_message,
@@ -140,11 +141,11 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         service_version=source.service_version,
         environment=fields.text("environment") or source.environment,
         framework=source.framework,
-        scope_name=source.scope.name or None,
+        scope_name=values.as_name(source.scope.name),
         process_key=source.process_key,
         has_input=given is not None,
         has_output=returned is not None or (kind.role is Role.MODEL and bool(usage.completion_tokens or finish_reason)),
-        flags=tuple(flags),
+        flags=tuple(dict.fromkeys(flags)),
         checkpoints=checkpoints.of_span(span, fields, result.status),
         is_live=live is not None,
         input_json=given,
@@ -194,6 +195,20 @@ def _stated_names(fields: Fields, kind: Kind) -> naming.Stated:
     elif kind.role is Role.AGENT:
         agent = own or agent
     return naming.Stated(agent=agent, tool=fields.text("tool_name") or own)
+
+
+def _bound(span: Span, max_bytes: int, flags: list[str]) -> None:
+    """Cuts what is too long in a span and mends events whose time no clock shows; sets a flag for each."""
+    if len(span.name) > values.MAX_NAME_CHARACTERS:
+        span.name = span.name[: values.MAX_NAME_CHARACTERS]
+        flags.append("name_cut")
+    span.attributes = _bounded(span.attributes, max_bytes, flags)
+    for part in (*span.events, *span.links):
+        part.attributes = _bounded(part.attributes, max_bytes, flags)
+    for event in span.events:
+        if not 0 <= event.time_ns < END_OF_TIME_NS:
+            event.time_ns = 0
+            flags.append("event_time_out_of_range")
 
 
 def _bounded(attributes: Attributes, max_bytes: int, flags: list[str]) -> Attributes:
@@ -248,7 +263,7 @@ def _finish_reason(value: Value) -> str | None:
     if isinstance(value, str):
         parsed = values.parse_container(value)
         value = parsed if isinstance(parsed, list) else value
-    return values.as_text(value)
+    return values.as_name(value)
 
 
 def _attributes_json(attributes: Attributes, consumed: set[str]) -> str:

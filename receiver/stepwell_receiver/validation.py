@@ -22,7 +22,7 @@ NOT_STORED: Final = "not_stored"
 
 _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
 _NO_PARENT: Final = bytes(_SPAN_ID_BYTES)
-_END_OF_TIME_NS: Final = 1 << 64
+END_OF_TIME_NS: Final = 1 << 64
 """OTLP's times are unsigned 64-bit nanoseconds, up to the year 2554; only JSON can hold others."""
 
 
@@ -70,7 +70,7 @@ def _reason_against(span: Span) -> Reason | None:
         span.parent_span_id = b""
     if len(span.parent_span_id) not in (0, _SPAN_ID_BYTES):
         return Reason.INVALID_PARENT_SPAN_ID
-    if not (0 <= span.start_ns < _END_OF_TIME_NS and 0 <= span.end_ns < _END_OF_TIME_NS):
+    if not (0 <= span.start_ns < END_OF_TIME_NS and 0 <= span.end_ns < END_OF_TIME_NS):
         return Reason.TIMESTAMP_OUT_OF_RANGE
     return None
 
@@ -90,7 +90,7 @@ def _reason_against_log(record: LogRecord) -> str | None:
         return Reason.INVALID_TRACE_ID
     if len(record.span_id) != _SPAN_ID_BYTES:
         return Reason.INVALID_SPAN_ID
-    if not (0 <= record.time_ns < _END_OF_TIME_NS and 0 <= record.observed_ns < _END_OF_TIME_NS):
+    if not (0 <= record.time_ns < END_OF_TIME_NS and 0 <= record.observed_ns < END_OF_TIME_NS):
         return Reason.TIMESTAMP_OUT_OF_RANGE
     return None
 

@@ -13,6 +13,9 @@ _EMPTY_JSON: Final = frozenset(("", "null", "[]", "{}", '""'))
 _MAX_COUNT: Final = 10**12
 _MAX_AMOUNT: Final = 1e15
 """Beyond these a count or an amount is no measurement; and sums over any number of steps stay in range."""
+MAX_NAME_CHARACTERS: Final = 500
+"""Longer names and ids are cut: an index of PostgreSQL takes no entry of more than 2,704 bytes, and a name that it refused
+would keep a whole trace from being folded. What was sent stays whole in the attributes."""
 
 
 def first(attributes: Attributes, keys: tuple[str, ...]) -> Value:
@@ -33,6 +36,12 @@ def as_text(value: Value) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value).strip() or None
+
+
+def as_name(value: Value) -> str | None:
+    """Text that names something, cut to `MAX_NAME_CHARACTERS`."""
+    text = as_text(value)
+    return text if text is None or len(text) <= MAX_NAME_CHARACTERS else text[:MAX_NAME_CHARACTERS]
 
 
 def as_count(value: Value) -> int | None:

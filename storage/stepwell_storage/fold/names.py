@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from stepwell_storage.fold.runs import CALLS
 from stepwell_storage.fold.tree import Tree
 from stepwell_storage.model import Role, Step
 
@@ -50,7 +51,9 @@ def agent_id(tree: Tree, root: int, members: Sequence[int]) -> str:
     """The run's name: the workflow's own, else the agent's, else the first agent's below, an id, the service."""
     steps = [tree.steps[i] for i in members]
     top = tree.steps[root] if root >= 0 else None
-    inner = [step for step in steps if step is not top and step.role in (Role.AGENT, Role.WORKFLOW)]
+    # A run whose top is a call has its name from the chain inside.
+    roles = _RUNS if top and top.role in CALLS else (Role.AGENT, Role.WORKFLOW)
+    inner = [step for step in steps if step is not top and step.role in roles]
     for name in _candidates(top, inner, steps):
         return name
     for step in ([top] if top else []) + steps:

@@ -1,6 +1,7 @@
 """Which executions a trace holds, and which steps belong to each (contract, chapter 4, "Executions").
 
-The topmost agent or workflow is a run; else the topmost chain; else, where a model or tool was called, the root.
+The topmost agent or workflow is a run; else the topmost chain, or the call that holds it; else, where a model or tool was
+called, the root. What stands above an agent's run is its caller's, and no step of it.
 """
 
 from bisect import bisect_right
@@ -68,10 +69,20 @@ def _tops(tree: Tree, roots: list[int], agents: list[int]) -> list[int]:
     agentic = _topmost(tree, roots, lambda i: agents[i] == 1 and tree.steps[i].role in (*AGENTIC, Role.CHAIN))
     if agentic:
         return agentic
-    chains = _topmost(tree, roots, lambda i: tree.steps[i].role is Role.CHAIN)
+    holds_chain = _chains_below(tree)
+    chains = _topmost(tree, roots, lambda i: holds_chain[i] and tree.steps[i].role in (Role.CHAIN, *CALLS))
     if chains:
         return chains
     return [i for i in roots if _matters(tree, i)]
+
+
+def _chains_below(tree: Tree) -> list[bool]:
+    """For each step whether it is a chain or holds one."""
+    holds = [step.role is Role.CHAIN for step in tree.steps]
+    for i in range(len(holds) - 1, -1, -1):
+        if holds[i] and tree.parents[i] >= 0:
+            holds[tree.parents[i]] = True
+    return holds
 
 
 def _topmost(tree: Tree, roots: list[int], wanted: Callable[[int], bool]) -> list[int]:
