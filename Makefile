@@ -4,7 +4,7 @@ bin := .venv/bin
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
 
-.PHONY: help env up test lint types demo bench lock
+.PHONY: help env up test lint types demo bench fuzz lock
 
 env:  ## the environment in .venv, as requirements.lock says
 	@scripts/setup
@@ -23,6 +23,9 @@ lint: env  ## ruff and the import rules
 
 types: env  ## mypy --strict
 	@$(bin)/mypy && $(bin)/mypy tests scripts bench
+
+fuzz: env  ## ten minutes of made-up requests, guided by coverage; finds become tests
+	@nice $(bin)/python -m tests.fuzz $(ARGS)
 
 bench: env  ## spans per second on this machine: the whole way, and the commit beside raw COPY
 	@$(bin)/python bench/ingest.py $(ARGS) && $(bin)/python bench/floor.py

@@ -124,6 +124,17 @@ def test_the_topmost_chain_is_the_run_where_no_agent_is() -> None:
     assert (run.root_span_id, run.agent_id, run.steps_total) == (span_id("rag"), "rag", 3)
 
 
+def test_a_model_call_around_chains_is_the_top_of_their_run() -> None:
+    run = only(
+        chat("outer", for_ms=90),
+        chain("rag", parent="outer", at_ms=1, for_ms=30),
+        chat("inner", parent="rag", at_ms=2),
+        chain("check", parent="outer", at_ms=40),
+    )
+
+    assert (run.root_span_id, run.agent_id, run.prompt_tokens, run.steps_total) == (span_id("outer"), "rag", 100, 4)
+
+
 def test_a_model_call_beside_the_only_agent_belongs_to_its_run() -> None:
     run = only(
         Sent("POST /", kind=wire.KIND_SERVER, for_ms=90),

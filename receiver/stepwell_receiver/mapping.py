@@ -203,9 +203,10 @@ def _bound(span: Span, max_bytes: int, flags: list[str]) -> None:
         span.name = span.name[: values.MAX_NAME_CHARACTERS]
         flags.append("name_cut")
     span.attributes = _bounded(span.attributes, max_bytes, flags)
-    for part in (*span.events, *span.links):
-        part.attributes = _bounded(part.attributes, max_bytes, flags)
+    for link in span.links:
+        link.attributes = _bounded(link.attributes, max_bytes, flags)
     for event in span.events:
+        event.attributes = _bounded(event.attributes, max_bytes, flags)
         if not 0 <= event.time_ns < END_OF_TIME_NS:
             event.time_ns = 0
             flags.append("event_time_out_of_range")

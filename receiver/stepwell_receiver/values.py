@@ -14,8 +14,8 @@ _MAX_COUNT: Final = 10**12
 _MAX_AMOUNT: Final = 1e15
 """Beyond these a count or an amount is no measurement; and sums over any number of steps stay in range."""
 MAX_NAME_CHARACTERS: Final = 500
-"""Longer names and ids are cut: an index of PostgreSQL takes no entry of more than 2,704 bytes, and a name that it refused
-would keep a whole trace from being folded. What was sent stays whole in the attributes."""
+"""Longer names and ids are cut: PostgreSQL's indexes take no entry of more than 2,704 bytes, and a name that they
+refuse would keep its whole trace from being folded. What was sent stays whole in the attributes."""
 
 
 def first(attributes: Attributes, keys: tuple[str, ...]) -> Value:

@@ -267,15 +267,27 @@ _CHANGES: Final[Sequence[tuple[Change, int]]] = (
 
 
 def _change_of(chance: random.Random) -> Change:
-    changes, weights = zip(*_CHANGES, strict=True)
-    return chance.choices(changes, weights)[0]
+    return chance.choices([change for change, _ in _CHANGES], [weight for _, weight in _CHANGES])[0]
 
 
 _VALUE_KEYS: Final = ("stringValue", "intValue", "doubleValue", "boolValue", "bytesValue", "arrayValue", "kvlistValue")
 
 
 def _json_value(chance: random.Random) -> Any:
-    plain = (None, True, *words.TEXTS, *words.INTEGERS, *words.DOUBLES, 2**64, -(2**70), 10**400, [], {}, [[]], [{}])
+    plain: tuple[Any, ...] = (
+        None,
+        True,
+        *words.TEXTS,
+        *words.INTEGERS,
+        *words.DOUBLES,
+        2**64,
+        -(2**70),
+        10**400,
+        [],
+        {},
+        [[]],
+        [{}],
+    )
     value = chance.choice(plain)
     return {chance.choice(_VALUE_KEYS): value} if chance.random() < 0.3 else value
 

@@ -20,8 +20,8 @@ from stepwell_receiver.errors import ReceiverError
 from stepwell_receiver.logs import map_logs
 from stepwell_receiver.mapping import map_request
 from stepwell_receiver.signals import METRICS
-from stepwell_receiver.values import MAX_NAME_CHARACTERS
 from stepwell_receiver.validation import reject_invalid, reject_invalid_logs, rejection_message
+from stepwell_receiver.values import MAX_NAME_CHARACTERS
 from stepwell_storage.fold import fold_trace, tree
 from stepwell_storage.model import Execution, Role, Step
 from stepwell_storage.rows import log_lines, step_lines
@@ -133,9 +133,10 @@ def _check_executions(trace: Sequence[Step], executions: Sequence[Execution]) ->
 
 
 def _own_to_no_caller(trace: Sequence[Step], executions: Sequence[Execution]) -> list[Step]:
-    """The steps of a trace without those that stand above a run, which are its caller's."""
+    """The steps of a trace without those that stand above an agent's run, which are its caller's."""
     whole = tree.build(trace)
-    roots = {execution.root_span_id for execution in executions}
+    agents = [e for e in executions if any(p.step.role in tree.AGENTIC for p in e.placements)]
+    roots = {execution.root_span_id for execution in agents}
     above: set[int] = set()
     for i, step in enumerate(whole.steps):
         at = whole.parents[i] if step.span_id in roots else -1

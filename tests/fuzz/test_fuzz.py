@@ -1,4 +1,4 @@
-"""A short run of the fuzzer's mutations, the same each time; all that it ever found; and a sample in a real database."""
+"""A short run of the fuzzer's mutations, the same each time; all that it ever found; a sample in a real database."""
 
 import random
 from pathlib import Path

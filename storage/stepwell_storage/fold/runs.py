@@ -1,7 +1,7 @@
 """Which executions a trace holds, and which steps belong to each (contract, chapter 4, "Executions").
 
-The topmost agent or workflow is a run; else the topmost chain, or the call that holds it; else, where a model or tool was
-called, the root. What stands above an agent's run is its caller's, and no step of it.
+The topmost agent or workflow is a run; else the topmost chain, or the call that holds it; else, where a model or tool
+was called, the root. What stands above an agent's run is its caller's, and no step of it.
 """
 
 from bisect import bisect_right
