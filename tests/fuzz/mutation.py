@@ -13,12 +13,13 @@ from typing import Any, Final, TypeAlias
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.fuzz import words
 
-Request: TypeAlias = ExportTraceServiceRequest | ExportLogsServiceRequest
+Request: TypeAlias = ExportTraceServiceRequest | ExportLogsServiceRequest | ExportMetricsServiceRequest
 _IDS: Final = frozenset(("traceId", "spanId", "parentSpanId"))
 _MAX_CHANGES: Final = 12
 
@@ -309,5 +310,6 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "traces_json": mutated_json,
     "logs_protobuf": mutated_logs,
     "logs_json": mutated_json,
+    "metrics_json": mutated_json,
 }
 """How the bodies of each target are changed; those of others only blindly."""

@@ -4,6 +4,7 @@ Each target takes the bytes of a request. It passes where they are refused with 
 they hold is accounted for and can be stored.
 """
 
+import math
 import random
 import zlib
 from collections import Counter
@@ -15,11 +16,10 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.fuzz import copied
 
-from stepwell_receiver import bodies, json, protobuf, wire
+from stepwell_receiver import bodies, json, memory, protobuf, wire
 from stepwell_receiver.errors import ReceiverError
 from stepwell_receiver.logs import map_logs
 from stepwell_receiver.mapping import map_request
-from stepwell_receiver.signals import METRICS
 from stepwell_receiver.validation import reject_invalid, reject_invalid_logs, rejection_message
 from stepwell_receiver.values import MAX_NAME_CHARACTERS
 from stepwell_storage.fold import fold_trace, tree
@@ -55,13 +55,14 @@ def logs_json(body: bytes) -> None:
     _check_logs(json.decode_logs, body)
 
 
-def metrics(body: bytes) -> None:
-    """Metrics are counted in either encoding."""
-    for count in (protobuf.count_items, json.count_items):
-        try:
-            assert count(body, METRICS) >= 0
-        except ReceiverError:
-            continue
+def metrics_protobuf(body: bytes) -> None:
+    """Protobuf metrics: each gives samples that can be stored, or is named as not stored, or is rejected."""
+    _check_metrics(protobuf.decode_metrics, body)
+
+
+def metrics_json(body: bytes) -> None:
+    """JSON metrics, alike."""
+    _check_metrics(json.decode_metrics, body)
 
 
 def compressed(body: bytes) -> None:
@@ -77,7 +78,8 @@ def compressed(body: bytes) -> None:
 
 
 TARGETS: Final[Mapping[str, Target]] = {
-    target.__name__: target for target in (traces_protobuf, traces_json, logs_protobuf, logs_json, metrics, compressed)
+    target.__name__: target
+    for target in (traces_protobuf, traces_json, logs_protobuf, logs_json, metrics_protobuf, metrics_json, compressed)
 }
 
 
@@ -107,6 +109,20 @@ def _check_logs(decode: Callable[[bytes], wire.LogRequest], body: bytes) -> None
     records = map_logs(request, max_attribute_bytes=_MAX_ATTRIBUTE_BYTES)
     assert len(records) + request.rejected.total() == held
     assert len(copied.log_rows(log_lines(_WORKSPACE, records))) == len(records)
+
+
+def _check_metrics(decode: Callable[[bytes, Callable[[str], bool]], wire.MetricRequest], body: bytes) -> None:
+    try:
+        request = decode(body, memory.tells_memory)
+    except ReceiverError:
+        return
+    mapped = memory.map_metrics(request)
+    assert bool(memory.warning(mapped.unstored)) == bool(mapped.unstored)
+    for sample in mapped.samples:
+        assert math.isfinite(sample.memory_mb)
+        assert sample.memory_mb >= 0
+        assert sample.time_ns in range(1 << 63)
+        assert sample.process_key
 
 
 def check_fold(steps: Sequence[Step]) -> None:

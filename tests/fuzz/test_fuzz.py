@@ -17,7 +17,7 @@ from stepwell_receiver.validation import reject_invalid
 from stepwell_storage.model import Step
 
 FINDS = sorted((Path(__file__).parent / "finds").glob("*.bin"))
-ROUNDS = {"traces_protobuf": 120, "traces_json": 60, "logs_protobuf": 150, "logs_json": 60}
+ROUNDS = {"traces_protobuf": 120, "traces_json": 60, "logs_protobuf": 150, "logs_json": 60, "metrics_json": 150}
 SAMPLE = 60
 COUNT = """
 SELECT (SELECT count(*) FROM analytics.step_facts), (SELECT count(*) FROM analytics.live_steps),
