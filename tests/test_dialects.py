@@ -154,10 +154,10 @@ def test_kind_of_a_span(sent: Sent, role: Role, operation: str, step_name: str) 
             {
                 "langfuse.observation.type": "generation",
                 "langfuse.observation.model.name": "gpt-4o",
-                "langfuse.observation.usage_details": '{"input": 120, "output": 18, "input_cached_tokens": 64}',
+                "langfuse.observation.usage_details": '{"input": 56, "output": 18, "input_cached_tokens": 64}',
                 "langfuse.session.id": "s1",
             },
-            id="langfuse-usage-as-json",
+            id="langfuse-classes",
         ),
         pytest.param(
             {

@@ -33,6 +33,7 @@ FIELDS: Final[Mapping[str, Keys]] = {
     "cache_write_tokens": (
         "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.cache_write.input_tokens",
         "gen_ai.usage.details.cache_write_tokens",
     ),
     "reasoning_tokens": (

@@ -47,7 +47,7 @@ def _repeats(tree: Tree, models: list[int]) -> dict[int, int]:
     """Repeated report → the report that counts."""
     repeats = _nested(tree, models)
     left = [i for i in models if i not in repeats]
-    for group in (*_same_response(tree, left), *_overlapping(tree, left)):
+    for group in (*_same_response(tree, left), *_overlapping(tree, left), *_told_afterwards(tree, models)):
         alive = sorted({_kept(repeats, i) for i in group}, key=lambda i: _worth(tree.steps[i], i))
         repeats.update(dict.fromkeys(alive[1:], alive[0]))
     return {i: _kept(repeats, i) for i in repeats}
@@ -99,7 +99,7 @@ def _enclosing_model(tree: Tree, i: int) -> int | None:
 
 
 def _repeated_tools(tree: Tree, members: Sequence[int]) -> dict[int, int]:
-    """Tool steps inside a tool step of the same name that another instrumentation reports, which counts."""
+    """Tool steps inside a tool step of the same name that another instrumentation or process reports, which counts."""
     repeats: dict[int, int] = {}
     for i in sorted(members):
         step = tree.steps[i]
@@ -107,9 +107,14 @@ def _repeated_tools(tree: Tree, members: Sequence[int]) -> dict[int, int]:
         if outer is None:
             continue
         around = tree.steps[outer]
-        if around.step_name == step.step_name and around.scope_name != step.scope_name:
+        if around.step_name == step.step_name and _is_told_elsewhere(around, step):
             repeats[i] = repeats.get(outer, outer)
     return repeats
+
+
+def _is_told_elsewhere(outer: Step, inner: Step) -> bool:
+    """Whether `inner` has another reporter than `outer`: another scope, or the server that it was sent to."""
+    return outer.scope_name != inner.scope_name or inner.parent_is_remote is True
 
 
 def _enclosing_tool(tree: Tree, i: int) -> int | None:
@@ -140,6 +145,20 @@ def _overlapping(tree: Tree, models: list[int]) -> list[list[int]]:
     for group in siblings.values():
         if len({tree.steps[i].scope_name for i in group}) > 1:
             pairs.extend(_twins(tree, sorted(group, key=lambda i: (tree.steps[i].start_ns, i))))
+    return pairs
+
+
+def _told_afterwards(tree: Tree, models: list[int]) -> list[list[int]]:
+    """Pairs of a call without usage and the record at one instant beside it that tells it once its stream has ended."""
+    waiting: dict[tuple[int, str | None], list[int]] = {}
+    pairs = []
+    for i in sorted(models, key=lambda i: (tree.steps[i].start_ns, i)):
+        step = tree.steps[i]
+        calls = waiting.setdefault((tree.parents[i], step.scope_name), [])
+        if has_usage(step) and step.end_ns == step.start_ns and calls:
+            pairs.append([calls.pop(0), i])
+        elif not has_usage(step) and step.status is Status.SUCCESS and step.end_ns is not None:
+            calls.append(i)
     return pairs
 
 

@@ -47,6 +47,7 @@ def of_run(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> Endin
     if root < 0:
         return Ending(Status.RUNNING)
     status, innermost = _own_status(tree, root)
+    status = calls.worst.get(root, status) if status is Status.SUCCESS else status
     if status is Status.SUCCESS and not _has_output(tree, root, members):
         status = _last_turn(tree, innermost)
         broken = _broken_last_call(tree, members, calls) if status is Status.SUCCESS else None
