@@ -1,12 +1,13 @@
-"""The steps of one run, placed by the fold, with what they carried.
+"""A page of the steps of one run, with what they carried.
 
-The fold runs on every question instead of being stored: it is exact at once, also for a run that still goes on, and
-takes some 10 µs a step. Payloads are read for the page alone.
+What the fold found about the steps is kept on the run (`stepwell_storage.places`), so that a page costs what is on it,
+however long the run is. The fold itself runs where a question is about all steps (`fold_run`).
 """
 
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stepwell_api.encoding import raw_json, read_items
 from stepwell_api.execution_rows import Located
-from stepwell_api.graph import parent_of
 from stepwell_storage import queries
 from stepwell_storage.fold import fold_trace
-from stepwell_storage.model import Execution, Placement, Step, StepType
+from stepwell_storage.fold.tree import merged
+from stepwell_storage.model import Execution, Step, StepType
+from stepwell_storage.places import Place, place_of, read_places
 from stepwell_storage.times import EPOCH, to_datetime
-from stepwell_storage.traces import read_steps
+from stepwell_storage.traces import read_steps, step_of_row
 
 SQL = queries.load("executions")
 
@@ -30,9 +32,18 @@ FOLDED_INLINE = 1_000
 MAX_LOGS = 100
 """Log lines that are shown of a step."""
 
-PAYLOADS = ("input", "output", "error", "attributes", "resource", "events", "links")
+PAYLOADS = ("created_at", "input", "output", "error", "attributes", "resource", "events", "links")
+"""The last columns of ``read_steps``, in its order."""
 SEVERITIES = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-PayloadKey = tuple[bytes, bool]
+Payload = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some steps of a run in order, and how many it has in all."""
+
+    items: list[dict[str, Any]]
+    total: int
 
 
 async def fold_run(connection: AsyncConnection, workspace_id: UUID, located: Located) -> Execution | None:
@@ -48,50 +59,93 @@ async def fold_run(connection: AsyncConnection, workspace_id: UUID, located: Loc
     return next((run for run in executions if run.execution_id == located.execution_id), None)
 
 
-async def describe_steps(
-    connection: AsyncConnection, workspace_id: UUID, execution: Execution, placements: Sequence[Placement]
+async def read_page(
+    connection: AsyncConnection, workspace_id: UUID, located: Located, *, first: int, limit: int
+) -> Page:
+    """The steps from the index `first` on; empty where the run has gone or moved since it was located."""
+    parameters = {
+        "workspace_id": workspace_id,
+        "trace_id": located.trace_id,
+        "execution_id": located.execution_id,
+        "start_time": located.start_time,
+        "first": first + 1,
+        "last": first + limit,
+    }
+    row = (await connection.exec_driver_sql(SQL.read_places, parameters)).one_or_none()
+    if row is None:
+        return Page([], 0)
+    if row.depths is None:
+        return await _folded_page(connection, workspace_id, located, first, limit)
+    duplicates = dict(zip(row.duplicate_span_ids, row.duplicates_of, strict=True))
+    found = zip(row.span_ids, row.attempts, row.depths, row.marks, row.self_ms, strict=True)
+    window = {"earliest": row.earliest, "latest": row.latest}
+    places = read_places(first, found, duplicates)
+    return Page(await _describe(connection, workspace_id, located, places, window), row.total)
+
+
+async def _folded_page(
+    connection: AsyncConnection, workspace_id: UUID, located: Located, first: int, limit: int
+) -> Page:
+    """The page of a run that an earlier version wrote, until the worker has folded it anew."""
+    folded = await fold_run(connection, workspace_id, located)
+    if folded is None:
+        return Page([], 0)
+    placements = folded.placements
+    starts = [placement.step.start_ns for placement in placements]
+    window = {"earliest": to_datetime(min(starts)), "latest": to_datetime(max(starts))}
+    places = [place_of(placement) for placement in placements[first : first + limit]]
+    return Page(await _describe(connection, workspace_id, located, places, window), len(placements))
+
+
+async def _describe(
+    connection: AsyncConnection,
+    workspace_id: UUID,
+    located: Located,
+    places: Sequence[Place],
+    window: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """The items of a page of steps, with their payloads."""
-    steps = [placement.step for placement in placements]
-    payloads = await _read_payloads(connection, workspace_id, steps)
-    logs = await _read_logs(connection, workspace_id, steps)
+    """The items of the steps at these places; without those whose rows are gone."""
+    span_ids = [place.span_id for place in places]
+    steps = await _read_steps(connection, workspace_id, located.trace_id, span_ids, window)
+    logs = await _read_logs(connection, workspace_id, located.trace_id, span_ids)
     return [
         {
-            **_item(workspace_id, execution, placement, payloads.get(_key(placement.step), {})),
-            **_logs(logs.get(placement.step.span_id, ())),
+            **_item(workspace_id, located.execution_id, place, *steps[place.span_id]),
+            **_logs(logs.get(place.span_id, ())),
         }
-        for placement in placements
+        for place in places
+        if place.span_id in steps
     ]
 
 
-async def _read_payloads(
-    connection: AsyncConnection, workspace_id: UUID, steps: Sequence[Step]
-) -> Mapping[PayloadKey, Mapping[str, Any]]:
-    if not steps:
-        return {}
-    parameters = {
-        "workspace_id": workspace_id,
-        "trace_id": steps[0].trace_id,
-        "span_ids": [step.span_id for step in steps],
-        "earliest": to_datetime(min(step.start_ns for step in steps)),
-        "latest": to_datetime(max(step.start_ns for step in steps)),
+async def _read_steps(
+    connection: AsyncConnection,
+    workspace_id: UUID,
+    trace_id: bytes,
+    span_ids: Sequence[bytes],
+    window: Mapping[str, Any],
+) -> Mapping[bytes, tuple[Step, Payload]]:
+    """Each span's step with its payload; of several rows of a span the one that the fold takes."""
+    parameters = {"workspace_id": workspace_id, "trace_id": trace_id, "span_ids": list(span_ids), **window}
+    rows = (await connection.exec_driver_sql(SQL.read_steps, parameters)).all() if span_ids else []
+    kept = len(PAYLOADS)
+    read = [(step_of_row(trace_id, row[:-kept], (False, False)), row[-kept:]) for row in rows]
+    chosen = {id(step) for step in merged(step for step, _ in read).values()}
+    return {
+        step.span_id: (step, dict(zip(PAYLOADS, payload, strict=True))) for step, payload in read if id(step) in chosen
     }
-    starts = {_key(step): to_datetime(step.start_ns) for step in steps}
-    rows = read_items(await connection.exec_driver_sql(SQL.read_payloads, parameters))
-    keyed = (((bytes(row["span_id"]), row["is_live"]), row) for row in rows)
-    return {key: row for key, row in keyed if starts.get(key) == row["start_time"]}
 
 
 async def _read_logs(
-    connection: AsyncConnection, workspace_id: UUID, steps: Sequence[Step]
+    connection: AsyncConnection, workspace_id: UUID, trace_id: bytes, span_ids: Sequence[bytes]
 ) -> Mapping[bytes, Sequence[Mapping[str, Any]]]:
     """The first log lines of each span in order, one more than are shown."""
     found: dict[bytes, list[Mapping[str, Any]]] = {}
-    if steps:
+    if span_ids:
         parameters = {
             "workspace_id": workspace_id,
-            "trace_id": steps[0].trace_id,
-            "span_ids": list({step.span_id for step in steps}),
+            "trace_id": trace_id,
+            "span_ids": list(span_ids),
             "limit": MAX_LOGS + 1,
         }
         for line in read_items(await connection.exec_driver_sql(SQL.read_logs, parameters)):
@@ -122,61 +176,55 @@ def _severity(number: int | None) -> str | None:
     return SEVERITIES[(number - 1) // 4] + ("" if step == 1 else str(step))
 
 
-def _key(step: Step) -> PayloadKey:
-    return step.span_id, step.is_live
-
-
-def _item(workspace_id: UUID, execution: Execution, placement: Placement, payload: Mapping[str, Any]) -> dict[str, Any]:
+def _item(workspace_id: UUID, execution_id: str, place: Place, step: Step, payload: Payload) -> dict[str, Any]:
     return {
-        **_identity(workspace_id, execution, placement),
-        **_timing(placement),
-        **_facts(placement),
-        **{name: raw_json(payload.get(name)) for name in PAYLOADS},
-        "created_at": payload.get("created_at"),
+        **_identity(workspace_id, execution_id, place, step),
+        **_timing(place, step),
+        **_facts(place, step),
+        **{name: raw_json(payload[name]) for name in PAYLOADS if name != "created_at"},
+        "created_at": payload["created_at"],
     }
 
 
-def _identity(workspace_id: UUID, execution: Execution, placement: Placement) -> dict[str, Any]:
-    step = placement.step
+def _identity(workspace_id: UUID, execution_id: str, place: Place, step: Step) -> dict[str, Any]:
+    parent = None if step.parent_span_id is None else step.parent_span_id.hex()
     return {
         "id": _step_id(workspace_id, step),
-        "execution_id": execution.execution_id,
-        "step_index": placement.index,
+        "execution_id": execution_id,
+        "step_index": place.index,
         "trace_id": step.trace_id.hex(),
         "span_id": step.span_id.hex(),
-        "parent_span_id": None if step.parent_span_id is None else step.parent_span_id.hex(),
-        "parent": parent_of(placement, execution.placements),
-        "depth": placement.depth,
-        "attempt": placement.attempt,
-        "duplicate_of": placement.duplicate_of,
+        "parent_span_id": parent,
+        "parent": parent if place.has_parent else None,
+        "depth": place.depth,
+        "attempt": place.attempt,
+        "duplicate_of": place.duplicate_of,
     }
 
 
-def _timing(placement: Placement) -> dict[str, Any]:
-    step = placement.step
+def _timing(place: Place, step: Step) -> dict[str, Any]:
     return {
         "start_time": to_datetime(step.start_ns),
         "end_time": None if step.end_ns is None else to_datetime(step.end_ns),
         "duration_ms": step.duration_ms,
-        "self_duration_ms": placement.self_duration_ms,
-        "critical_path": placement.on_critical_path,
+        "self_duration_ms": place.self_duration_ms,
+        "critical_path": place.on_critical_path,
     }
 
 
-def _facts(placement: Placement) -> dict[str, Any]:
-    step = placement.step
+def _facts(place: Place, step: Step) -> dict[str, Any]:
     return {
         "step_name": step.step_name,
         "step_type": step.step_type,
-        "operation": placement.operation,
-        "status": placement.status,
+        "operation": place.operation_of(step),
+        "status": place.status_of(step),
         "name": step.name,
         "error_type": step.error_type,
         "error_message": step.error_message,
         "agent_name": step.agent_name or step.span_agent_name,
         "model": step.model,
         "provider": step.provider,
-        "api_calls": _api_calls(placement),
+        "api_calls": _api_calls(step),
         "tokens_used": _tokens_used(step),
         "prompt_tokens": step.prompt_tokens,
         "completion_tokens": step.completion_tokens,
@@ -186,7 +234,7 @@ def _facts(placement: Placement) -> dict[str, Any]:
         "cost_usd": step.cost_usd,
         "credits": step.credits,
         "memory_mb": step.memory_mb,
-        "counts_tokens": placement.counts_tokens,
+        "counts_tokens": place.counts_tokens,
         "flags": list(step.flags),
     }
 
@@ -203,9 +251,8 @@ def _tokens_used(step: Step) -> int | None:
     return (step.prompt_tokens or 0) + (step.completion_tokens or 0)
 
 
-def _api_calls(placement: Placement) -> list[dict[str, str | None]]:
+def _api_calls(step: Step) -> list[dict[str, str | None]]:
     """The remote call that the step is, if it is one: one entry, as the specification's column holds."""
-    step = placement.step
     if step.step_type != StepType.API_CALL:
         return []
     return [{"operation": step.operation, "model": step.model, "provider": step.provider}]

@@ -19,6 +19,7 @@ from psycopg.types.json import Jsonb
 from stepwell_storage import process_memory, queries
 from stepwell_storage.fold.path import logical_names
 from stepwell_storage.model import Execution, Status
+from stepwell_storage.places import columns_of_places
 from stepwell_storage.rollups import deltas
 from stepwell_storage.rollups.deltas import Changes
 from stepwell_storage.rollups.figures import Run, run_of
@@ -235,7 +236,7 @@ def _usage(execution: Execution) -> tuple[Any, ...]:
 
 
 def _structure(execution: Execution) -> tuple[Any, ...]:
-    """Columns ``steps_total`` to ``duplicate_span_ids``."""
+    """Columns ``steps_total`` to ``duplicates_of``."""
     return (
         execution.steps_total,
         execution.steps_completed,
@@ -251,6 +252,7 @@ def _structure(execution: Execution) -> tuple[Any, ...]:
         [place.step.span_id for place in execution.placements],
         [place.attempt for place in execution.placements],
         [place.step.span_id for place in execution.placements if place.duplicate_of is not None],
+        *columns_of_places(execution),
     )
 
 

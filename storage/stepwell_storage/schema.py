@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     Numeric,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -268,6 +269,10 @@ agent_executions = Table(
     _now("created_at"),
     _now("updated_at"),
     _required("figures", JSONB()),
+    *_optional(ARRAY(Integer()), "step_depths"),
+    *_optional(ARRAY(SmallInteger()), "step_marks"),
+    *_optional(ARRAY(Double()), "step_self_ms"),
+    *_optional(ARRAY(Integer()), "duplicates_of"),
     postgresql_partition_by=BY_START,
 )
 _recent = (agent_executions.c.start_time.desc(), agent_executions.c.execution_id)

@@ -55,7 +55,7 @@ async def read_narrow(
             messages = {(place, span_id): told for place, span_id, *told in await cursor.fetchall()}
         for row in rows:
             window = windows[row[0] - 1]
-            found[window].append(_step(window.trace_id, row, messages.get(row[:2], (False, False))))
+            found[window].append(step_of_row(window.trace_id, row, messages.get(row[:2], (False, False))))
     return found
 
 
@@ -69,7 +69,7 @@ async def read_steps(connection: psycopg.AsyncConnection[Any], workspace_id: UUI
     return (await read_narrow(connection, [window]))[window]
 
 
-def _step(trace_id: bytes, row: Sequence[Any], has_messages: Sequence[bool]) -> Step:
+def step_of_row(trace_id: bytes, row: Sequence[Any], has_messages: Sequence[bool]) -> Step:
     """A step from a row of `read_narrow`, in the query's order, and whether its logs hold input and output."""
     (_, span_id, parent_span_id, parent_is_remote, start, end, duration_ms, name, step_name, step_type,
      role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,

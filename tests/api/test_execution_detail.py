@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from tests.api.rows import NOON, make_agent_step, make_run, make_step, store_runs, store_steps
 
@@ -225,3 +226,40 @@ async def test_deep_and_long_run_is_answered(api: httpx.AsyncClient, database_ur
     assert run["execution_graph"]["nodes"][-1]["depth"] == 1_500
     page = await get(api, f"{RUN}/steps", limit=1000)
     assert (len(page["items"]), page["total"]) == (1000, 1501)
+
+
+async def test_long_run_is_paged_by_what_the_fold_kept(api: httpx.AsyncClient, database_url: str) -> None:
+    chain = [make_step(number, number - 1, 0, 10, name="recurse") for number in range(2, 3_002)]
+    await store_steps(database_url, [make_agent_step(1, 0, 10), *chain])
+    whole = [await get(api, f"{RUN}/steps", limit=1000)]
+    while whole[-1]["next_cursor"]:
+        whole.append(await get(api, f"{RUN}/steps", limit=1000, cursor=whole[-1]["next_cursor"]))
+    steps = [step for page in whole for step in page["items"]]
+    assert [step["depth"] for step in steps] == [step["step_index"] for step in steps] == list(range(3_001))
+    assert [step["parent"] for step in steps] == [None, *(step["span_id"] for step in steps[:-1])]
+
+
+async def test_page_is_the_same_before_and_after_the_run_is_folded_anew(
+    api: httpx.AsyncClient, database_url: str, connection: psycopg.AsyncConnection
+) -> None:
+    call = {"role": Role.MODEL, "step_type": StepType.API_CALL, "operation": "chat", "name": "chat"}
+    twice = [
+        make_step(8, 1, 9, 10, response_id="r", prompt_tokens=3, **call),
+        make_step(9, 8, 9, 10, response_id="r", prompt_tokens=3, status=Status.FAILED, **call),
+    ]
+    await store_steps(database_url, [*planner_run(), *twice])
+    kept = await get(api, f"{RUN}/steps")
+    assert [step["duplicate_of"] for step in kept["items"]].count(None) == 8
+    await connection.execute(
+        "UPDATE analytics.agent_executions"
+        " SET step_depths = NULL, step_marks = NULL, step_self_ms = NULL, duplicates_of = NULL"
+    )
+    assert await get(api, f"{RUN}/steps") == kept
+
+
+async def test_step_that_was_sent_twice_with_another_start_is_shown_once(
+    api: httpx.AsyncClient, database_url: str
+) -> None:
+    await store_steps(database_url, [*planner_run(), make_step(3, 1, 1, 5, name="earlier left")])
+    steps = (await get(api, f"{RUN}/steps"))["items"]
+    assert [step["step_name"] for step in steps if step["span_id"] == f"{3:016x}"] == ["earlier left"]

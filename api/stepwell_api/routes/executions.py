@@ -80,13 +80,10 @@ async def list_execution_steps(
     first = 0 if after is None else max(int(after.value or 0), 0) + 1
     async with serving.engine.connect() as connection:
         located = await _locate(connection, workspace_id, execution_id)
-        folded = await step_rows.fold_run(connection, workspace_id, located)
-        placements = folded.placements if folded else ()
-        page = placements[first : first + parameters.limit]
-        items = await step_rows.describe_steps(connection, workspace_id, folded, page) if folded else []
-    last = first + len(page)
-    more = Position(last - 1, located.execution_id, None) if last < len(placements) and page else None
-    return json_response({"items": items, "next_cursor": write_cursor(question, more), "total": len(placements)})
+        page = await step_rows.read_page(connection, workspace_id, located, first=first, limit=parameters.limit)
+    last = first + parameters.limit
+    more = Position(last - 1, located.execution_id, None) if last < page.total else None
+    return json_response({"items": page.items, "next_cursor": write_cursor(question, more), "total": page.total})
 
 
 async def _locate(connection: AsyncConnection, workspace_id: UUID, execution_id: str) -> Located:

@@ -41,7 +41,7 @@ class Tree:
 
 def build(steps: Iterable[Step]) -> Tree:
     """The tree of a trace's steps; the same for every order of `steps`."""
-    unique = _merged(steps)
+    unique = merged(steps)
     parent_of = _parents(unique)
     children: dict[bytes | None, list[Step]] = {}
     for step in sorted(unique.values(), key=_order):
@@ -49,7 +49,7 @@ def build(steps: Iterable[Step]) -> Tree:
     return _preorder(children)
 
 
-def _merged(steps: Iterable[Step]) -> dict[bytes, Step]:
+def merged(steps: Iterable[Step]) -> dict[bytes, Step]:
     """One step for each span id: a finished one before a live one, then the earliest."""
     unique: dict[bytes, Step] = {}
     for step in steps:

@@ -25,10 +25,27 @@ WHERE k.workspace_id = %(workspace_id)s
   AND k.execution_id <> %(execution_id)s
 ORDER BY e.start_time, e.execution_id
 
--- name: read_payloads
--- What some steps of a trace carry beyond what the fold reads; several rows of a span differ in start or in being live.
--- Messages in their logs stand for an input or output that they lack.
-SELECT span_id, start_time, is_live, created_at,
+-- name: read_places
+-- The places of some steps of an execution, which are slices of arrays, and the window of its trace; see places.py.
+-- Nulls in place of the arrays: it was folded before these were kept.
+SELECT w.earliest, w.latest, cardinality(e.step_span_ids) AS total,
+       e.step_span_ids[%(first)s:%(last)s] AS span_ids, e.step_attempts[%(first)s:%(last)s] AS attempts,
+       e.step_depths[%(first)s:%(last)s] AS depths, e.step_marks[%(first)s:%(last)s] AS marks,
+       e.step_self_ms[%(first)s:%(last)s] AS self_ms, e.duplicate_span_ids, e.duplicates_of
+FROM analytics.agent_executions e
+JOIN analytics.trace_windows w ON w.workspace_id = e.workspace_id AND w.trace_id = %(trace_id)s
+WHERE e.workspace_id = %(workspace_id)s AND e.execution_id = %(execution_id)s AND e.start_time = %(start_time)s
+
+-- name: read_steps
+-- Some steps of a trace in full: first what read_narrow in traces.sql gives, in its order, then when the row was made
+-- and the payloads. A span may have several rows. Messages in its logs stand for an input or output that it lacks.
+SELECT 0 AS place, span_id, parent_span_id, parent_is_remote, start_time, end_time, duration_ms, name, step_name,
+       step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref,
+       agent_version, model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
+       cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb, session_id, conversation_id, user_id,
+       trigger_type, trigger_source::text, runtime_mode, service_name, service_version, environment, framework,
+       scope_name, process_key, has_input, has_output, flags, checkpoints::text, is_live,
+       created_at,
        coalesce(input, (SELECT told.input FROM analytics.step_messages(workspace_id, trace_id, span_id) told))::text
            AS input,
        coalesce(output, (SELECT told.output FROM analytics.step_messages(workspace_id, trace_id, span_id) told))::text

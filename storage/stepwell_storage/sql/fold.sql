@@ -114,7 +114,8 @@ COPY analytics.agent_executions (
     last_activity_at, status, error_type, error_message, error_step_name, error_fingerprint, credits_consumed,
     tokens_used, prompt_tokens, completion_tokens, cost_usd, api_calls_count, memory_usage_mb, steps_total,
     steps_completed, execution_graph, path, checkpoints, environment, runtime_mode, version, service_name, framework,
-    models, step_span_ids, step_attempts, duplicate_span_ids, figures, created_at
+    models, step_span_ids, step_attempts, duplicate_span_ids, step_depths, step_marks, step_self_ms, duplicates_of,
+    figures, created_at
 ) FROM STDIN
 
 -- name: stale_executions

@@ -1,0 +1,112 @@
+"""What the fold finds about each step of a run, as arrays on its execution: a page of steps is read without a fold.
+
+The arrays are in order of the steps, like ``step_span_ids`` and ``step_attempts``. Steps themselves stay as they came.
+`executions` writes the columns, the API reads slices of them. If you change what a mark's bits mean, every execution
+has to be folded anew.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from stepwell_storage.model import Execution, Placement, Status, Step
+
+_HAS_PARENT: Final = 1
+_IS_CRITICAL: Final = 2
+_COUNTS_TOKENS: Final = 4
+_STATUS_SHIFT: Final = 3
+"""Above these bits: 0 where the step's own status holds, else one more than the index in `_STATUSES`."""
+_STATUSES: Final = (
+    Status.PENDING, Status.RUNNING, Status.SUCCESS, Status.FAILED, Status.TIMEOUT, Status.CANCELLED,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a step stands in its run, and what the other steps make of it."""
+
+    span_id: bytes
+    index: int
+    depth: int
+    attempt: int
+    has_parent: bool
+    """Whether the step's parent span is a step of the run as well."""
+    duplicate_of: int | None
+    """Index of the step that counts where this one reports the same model call again."""
+    counts_tokens: bool
+    self_duration_ms: float | None
+    on_critical_path: bool
+    told_status: Status | None
+    """Another report's worse status; ``None`` where the step's own holds."""
+
+    def status_of(self, step: Step) -> Status:
+        """The status of the step of this place."""
+        return self.told_status or step.status
+
+    def operation_of(self, step: Step) -> str:
+        """The operation of the step of this place: ``chain`` for a second report of a call."""
+        return step.operation if self.duplicate_of is None else "chain"
+
+
+def place_of(placement: Placement) -> Place:
+    """The place that a fold has just found."""
+    step = placement.step
+    return Place(
+        span_id=step.span_id,
+        index=placement.index,
+        depth=placement.depth,
+        attempt=placement.attempt,
+        has_parent=placement.parent_index is not None,
+        duplicate_of=placement.duplicate_of,
+        counts_tokens=placement.counts_tokens,
+        self_duration_ms=placement.self_duration_ms,
+        on_critical_path=placement.on_critical_path,
+        told_status=None if placement.status is step.status else placement.status,
+    )
+
+
+def columns_of_places(execution: Execution) -> tuple[str, str, str, str]:
+    """``step_depths``, ``step_marks``, ``step_self_ms`` and ``duplicates_of``, as PostgreSQL writes arrays."""
+    places = [place_of(placement) for placement in execution.placements]
+    return (
+        _array(place.depth for place in places),
+        _array(_mark(place) for place in places),
+        _array("NULL" if place.self_duration_ms is None else place.self_duration_ms for place in places),
+        _array(place.duplicate_of for place in places if place.duplicate_of is not None),
+    )
+
+
+def read_places(first: int, rows: Iterable[Sequence[Any]], duplicates: dict[bytes, int]) -> list[Place]:
+    """Places from rows of (span id, attempt, depth, mark, own milliseconds), of which the first has the index `first`.
+
+    `duplicates` has the span ids of repeated reports, with the index of the step that each repeats.
+    """
+    return [
+        Place(
+            span_id=span_id,
+            index=index,
+            depth=depth,
+            attempt=attempt,
+            has_parent=bool(mark & _HAS_PARENT),
+            duplicate_of=duplicates.get(span_id),
+            counts_tokens=bool(mark & _COUNTS_TOKENS),
+            self_duration_ms=self_ms,
+            on_critical_path=bool(mark & _IS_CRITICAL),
+            told_status=_STATUSES[(mark >> _STATUS_SHIFT) - 1] if mark >> _STATUS_SHIFT else None,
+        )
+        for index, (span_id, attempt, depth, mark, self_ms) in enumerate(rows, first)
+    ]
+
+
+def _mark(place: Place) -> int:
+    status = 0 if place.told_status is None else _STATUSES.index(place.told_status) + 1
+    return (
+        place.has_parent * _HAS_PARENT
+        | place.on_critical_path * _IS_CRITICAL
+        | place.counts_tokens * _COUNTS_TOKENS
+        | status << _STATUS_SHIFT
+    )
+
+
+def _array(values: Iterable[object]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"
