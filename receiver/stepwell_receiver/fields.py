@@ -42,7 +42,12 @@ _COMMON: Final[Mapping[str, tuple[str, ...]]] = {
     "trigger_type": (TRIGGER_TYPE,),
     "trigger_source": (TRIGGER_SOURCE,),
     "runtime_mode": (RUNTIME_MODE,),
-    "environment": ("deployment.environment.name", "deployment.environment"),
+    "environment": (
+        "deployment.environment.name",
+        "deployment.environment",
+        "langfuse.environment",
+        "gen_ai.environment",
+    ),
     "metadata": ("metadata",),
     "graph_task": _in_metadata("langgraph_checkpoint_ns"),
     "graph_step": _in_metadata("langgraph_step"),

@@ -98,7 +98,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
     names = naming.names_of(span, kind, _stated_names(fields, kind), models)
     usage = _usage(fields)
     finish_reason = _finish_reason(fields.raw("finish_reason"))
-    trigger_type, trigger_source = triggers.of_span(span, fields, source.resource)
+    trigger_type, trigger_source = triggers.of_span(span, fields, kind.role, source.resource)
     return Step(
         trace_id=span.trace_id,
         span_id=span_id,

@@ -10,11 +10,14 @@ from typing import Final
 
 from stepwell_receiver import values
 from stepwell_receiver.fields import Fields
-from stepwell_receiver.wire import KIND_CONSUMER, KIND_SERVER, Attributes, Span, Value
+from stepwell_receiver.wire import KIND_CLIENT, KIND_CONSUMER, KIND_SERVER, Attributes, Span, Value
+from stepwell_storage.model import Role
 
 TYPES: Final = frozenset(("manual", "scheduled", "webhook", "api"))
 
 _HOOK: Final = re.compile(r"(?:^|[/_.-])(?:web)?hooks?(?:[/_.-]|$)", re.I)
+_HOOK_SENDER: Final = re.compile(r"hook", re.I)
+_SCHEDULER: Final = re.compile(r"\bcron|scheduler", re.I)
 _SCHEDULE: Final = re.compile(r"^(?:cron(?:job)?|scheduled?|scheduler)(?:[ :/._-]|$)", re.I)
 _FUNCTION_TRIGGERS: Final[Mapping[str, str]] = {
     "http": "api",
@@ -26,6 +29,10 @@ _METHOD: Final = ("http.request.method", "http.method")
 _ROUTE: Final = ("http.route", "url.path", "http.target")
 _DESTINATION: Final = ("messaging.destination.name", "messaging.destination")
 _COMMAND: Final = ("process.command_line", "process.command_args", "process.command")
+_SENDER: Final = ("user_agent.original", "http.user_agent")
+_JOB: Final = ("faas.cron", "job.system")
+_MESSAGE: Final = ("messaging.operation.type", "messaging.operation", "messaging.operation.name")
+_PROCESSING: Final = frozenset(("process", "deliver"))
 _KEPT: Final = (
     *_METHOD,
     *_ROUTE,
@@ -35,21 +42,30 @@ _KEPT: Final = (
     "rpc.method",
     "messaging.system",
     "faas.trigger",
-    "faas.cron",
+    *_SENDER,
+    *_JOB,
+    "celery.task_name",
+    "process.executable.name",
     "k8s.cronjob.name",
 )
+
+_STARTED_BY: Final = frozenset((Role.OTHER, Role.AGENT, Role.WORKFLOW, Role.CHAIN))
+"""Roles of spans that a trigger may be, or that it starts."""
 
 Trigger = tuple[str | None, str | None]
 
 
-def of_span(span: Span, fields: Fields, resource: Attributes) -> Trigger:
-    """(type, source as JSON); what the span itself states wins over what its kind implies."""
+def of_span(span: Span, fields: Fields, role: Role, resource: Attributes) -> Trigger:
+    """(type, source as JSON); what the span itself states wins over what its kind implies.
+
+    A model or tool call implies nothing: what serves it, or the command that it runs, starts no run.
+    """
     stated = (fields.text("trigger_type") or "").lower()
     stated_type = stated if stated in TYPES else None
     stated_source = fields.json("trigger_source")
     if stated_type and stated_source:
         return stated_type, stated_source
-    implied_type, told = _implied(span, resource)
+    implied_type, told = _implied(span, resource) if role in _STARTED_BY else (None, span.attributes)
     source = values.as_json({key: told[key] for key in _KEPT if key in told}) if implied_type else None
     return stated_type or implied_type, stated_source or source
 
@@ -60,14 +76,22 @@ def _implied(span: Span, resource: Attributes) -> tuple[str | None, Mapping[str,
     if function:
         return function, attributes
     if span.kind == KIND_SERVER:
-        route = values.as_text(values.first(attributes, _ROUTE)) or span.name
-        return "webhook" if _HOOK.search(route) else "api", attributes
-    if span.kind == KIND_CONSUMER and "messaging.system" in attributes:
+        return _of_request(span), attributes
+    if span.kind == KIND_CONSUMER or values.as_text(values.first(attributes, _MESSAGE)) in _PROCESSING:
         return "webhook", attributes
     if "k8s.cronjob.name" in resource:
         return "scheduled", resource
-    if "faas.cron" in attributes or _SCHEDULE.match(span.name):
+    if values.first(attributes, _JOB) is not None or _SCHEDULE.match(span.name):
         return "scheduled", attributes
-    if values.first(attributes, _COMMAND) is not None:
+    if span.kind != KIND_CLIENT and values.first(attributes, (*_COMMAND, "process.exit.code")) is not None:
         return "manual", attributes
     return None, attributes
+
+
+def _of_request(span: Span) -> str:
+    """A request is the API's, unless its route or its sender is a web hook's, or its sender a scheduler."""
+    sender = values.as_text(values.first(span.attributes, _SENDER)) or ""
+    route = values.as_text(values.first(span.attributes, _ROUTE)) or span.name
+    if _SCHEDULER.search(sender):
+        return "scheduled"
+    return "webhook" if _HOOK.search(route) or _HOOK_SENDER.search(sender) else "api"

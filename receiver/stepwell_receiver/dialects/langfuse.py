@@ -118,6 +118,7 @@ FIELDS: Final[Mapping[str, Keys]] = {
     "cost_usd": (f"{_COST}.total",),
     "session_id": ("langfuse.session.id", "session.id"),
     "user_id": ("langfuse.user.id", "user.id"),
+    "agent_version": ("langfuse.release", "langfuse.version"),
 }
 
 DIALECT: Final = Dialect(
