@@ -4,6 +4,7 @@ What differs between instrumentations stands in the tables of `dialects`; what h
 in its neighbours `naming` and `outcome`. Attributes of ours (``stepwell.*``) win over every dialect's.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ _FLAG_HAS_REMOTE: Final = 0x100
 _FLAG_IS_REMOTE: Final = 0x200
 _STEP_TYPES: Final = {step_type.value: step_type for step_type in StepType}
 _PRICED: Final = frozenset((Role.MODEL, Role.EMBEDDING))
+_ENUM_NAME: Final = re.compile(r"^[A-Za-z]*Reason\.")
 _ENVIRONMENT_KEYS: Final = ("deployment.environment.name", "deployment.environment")
 
 
@@ -95,7 +97,8 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
     result = outcome.of_span(span, told, is_live=live is not None)
     models = fields.texts("model")
     model = models[0] if models and kind.role in naming.MODEL_ROLES else None
-    names = naming.names_of(span, kind, _stated_names(fields, kind), models)
+    stated = _stated_names(fields, kind)
+    names = naming.names_of(span, kind, stated, models, named_after_agents=dialect.spans_name_agents)
     usage = _usage(fields)
     finish_reason = _finish_reason(fields.raw("finish_reason"))
     trigger_type, trigger_source = triggers.of_span(span, fields, kind.role, source.resource)
@@ -144,7 +147,8 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         scope_name=values.as_name(source.scope.name),
         process_key=source.process_key,
         has_input=given is not None,
-        has_output=returned is not None or (kind.role is Role.MODEL and bool(usage.completion_tokens or finish_reason)),
+        has_output=payload.is_answer(returned)
+        or (kind.role is Role.MODEL and bool(usage.completion_tokens or finish_reason)),
         flags=tuple(dict.fromkeys(flags)),
         checkpoints=checkpoints.of_span(span, fields, result.status),
         is_live=live is not None,
@@ -260,11 +264,12 @@ def _micro(time_ns: int) -> int:
 
 
 def _finish_reason(value: Value) -> str | None:
-    """The first finish reason, also where a list comes as JSON text."""
+    """The first finish reason, also where a list comes as JSON text; of ``FinishReason.STOP`` the member's name."""
     if isinstance(value, str):
         parsed = values.parse_container(value)
         value = parsed if isinstance(parsed, list) else value
-    return values.as_name(value)
+    name = values.as_name(value)
+    return _ENUM_NAME.sub("", name) if name else None
 
 
 def _attributes_json(attributes: Attributes, consumed: set[str]) -> str:

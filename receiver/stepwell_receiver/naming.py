@@ -52,7 +52,8 @@ _FRAMEWORKS: Final = {
     "stepwell": "stepwell",
 }
 _INSTRUMENTATION: Final = re.compile(
-    r"^(?:openinference|opentelemetry|openlit)[./]instrumentation[./](?P<name>[a-z0-9_-]+)"
+    r"^(?:(?:openinference|opentelemetry|openlit)[./]instrumentation[./]"
+    r"|@[\w-]+/(?:openinference-)?instrumentation-|@(?=(?:mastra|voltagent|genkit-ai)/)|(?=semantic_kernel\.))(?P<name>[a-z0-9_-]+)"
 )
 
 
@@ -73,10 +74,18 @@ class Stated:
     tool: str | None
 
 
-def names_of(span: Span, kind: Kind, stated: Stated, models: tuple[str, ...]) -> Names:
-    """The names of one span; `models` are the model names that it states."""
+def names_of(
+    span: Span, kind: Kind, stated: Stated, models: tuple[str, ...], *, named_after_agents: bool = True
+) -> Names:
+    """The names of one span; `models` are the model names that it states.
+
+    `named_after_agents` is False where span names are the framework's own and tell no agent's.
+    """
     name = _without_placeholders(span.name)
-    stripped = _span_agent_name(span.name, stated.agent) if kind.role in _AGENT_ROLES else None
+    told = named_after_agents and kind.role in _AGENT_ROLES
+    stripped = _span_agent_name(span.name, stated.agent) if told else None
+    if stripped in models:
+        stripped = None  # an agent without a name of its own goes by its model in some frameworks
     match kind.role:
         case Role.TOOL:
             step_name = stated.tool or _after(name, "execute_tool") or _without_method(name)

@@ -1,10 +1,16 @@
 """Input and output of a span, wherever its dialect keeps them: attributes, flattened messages, span events."""
 
+import re
+from typing import Final
+
 from stepwell.semconv import INPUT, OUTPUT
 from stepwell_receiver import naming, values
 from stepwell_receiver.dialects import Dialect, genai
 from stepwell_receiver.fields import Fields
 from stepwell_receiver.wire import Attributes, Span, Value
+
+_BROKEN_OFF: Final = re.compile(r'^\{"status":"(?:abort|aborted|cancell?ed)"[,}]', re.I)
+_MAX_NOTE_CHARACTERS: Final = 200
 
 
 def of_span(span: Span, dialect: Dialect, fields: Fields) -> tuple[str | None, str | None, set[str]]:
@@ -21,6 +27,11 @@ def of_span(span: Span, dialect: Dialect, fields: Fields) -> tuple[str | None, s
         given = given or _json_or_none(told[0])
         returned = returned or _json_or_none(told[1])
     return given, returned, consumed
+
+
+def is_answer(returned: str | None) -> bool:
+    """Whether an output is one: not where it says no more than that the work was broken off."""
+    return returned is not None and not (len(returned) < _MAX_NOTE_CHARACTERS and _BROKEN_OFF.search(returned))
 
 
 def _found(fields: Fields, name: str, consumed: set[str]) -> str | None:

@@ -27,6 +27,7 @@ from stepwell_receiver.wire import Scope, Span
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
     llamaindex.DIALECT,
+    mastra.DIALECT,
     openinference.DIALECT,
     langfuse.DIALECT,
     langsmith.DIALECT,
@@ -35,7 +36,6 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     mcp.DIALECT,
     adk.DIALECT,
     agent_framework.DIALECT,
-    mastra.DIALECT,
     haystack.DIALECT,
     genai.DIALECT,
     traceloop.DIALECT,

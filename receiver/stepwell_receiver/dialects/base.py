@@ -33,6 +33,7 @@ class Dialect:
     each below `input_prefix` and `output_prefix`, then in OpenTelemetry's message events.
     `markers` and `scopes` spare asking: where they are given, the dialect knows no span that has none of these
     attribute keys and is of none of these scopes.
+    `spans_name_agents` is False where spans are called after a method of the framework, never after the agent.
     `derive` gives further attributes that are hidden in the span's name or in JSON text, for `fields` to look up.
     """
 
@@ -45,6 +46,7 @@ class Dialect:
     output_keys: Keys = ()
     input_prefix: str | None = None
     output_prefix: str | None = None
+    spans_name_agents: bool = True
     derive: Callable[[Span], Attributes] | None = None
 
 

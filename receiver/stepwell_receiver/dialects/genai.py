@@ -81,6 +81,8 @@ def kind(span: Span, scope: Scope) -> Kind | None:
     operation = attributes.get("gen_ai.operation.name")
     if isinstance(operation, str) and operation:
         return OPERATION_KINDS.get(operation) or Kind(_role_of_unknown(attributes), operation)
+    if "traceloop.span.kind" in attributes:
+        return None  # it says more than the agent's name, which its spans of every kind carry
     if "gen_ai.tool.name" in attributes:
         return OPERATION_KINDS["execute_tool"]
     if any(key in attributes for key in FIELDS["prompt_tokens"]) or "gen_ai.request.model" in attributes:

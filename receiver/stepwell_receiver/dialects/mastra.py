@@ -25,6 +25,8 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "provider_tool_call": TOOL,
 }
 
+_TYPES_WITH_PAYLOAD: Final = (*_KINDS, "model_step", "model_inference", "processor_run", "generic")
+
 FIELDS: Final[Mapping[str, Keys]] = {
     "own_name": ("mastra.entity.name", "mastra.span.name"),
     "workflow_name": ("mastra.workflow.name", "mastra.workflow.id", "mastra.workflowId"),
@@ -36,10 +38,18 @@ FIELDS: Final[Mapping[str, Keys]] = {
 }
 
 
+_PARTS: Final = frozenset(("model_chunk",))
+"""Parts of one reply, which some exporters call a model call of its own."""
+
+
 def kind(span: Span, scope: Scope) -> Kind | None:
-    """By the span type; model steps and chunks are parts of one generation."""
+    """By the span type, save where another dialect says what the span is; chunks are parts of one reply."""
     said = values.as_text(values.first(span.attributes, ("mastra.span.type", "mastra.span_type")))
-    if said is None or "gen_ai.operation.name" in span.attributes:
+    if said is None:
+        return None
+    if said in _PARTS:
+        return FUNCTION
+    if "gen_ai.operation.name" in span.attributes or "openinference.span.kind" in span.attributes:
         return None
     return _KINDS.get(said.lower(), FUNCTION)
 
@@ -49,6 +59,6 @@ DIALECT: Final = Dialect(
     kind=kind,
     markers=("mastra.span.type", "mastra.span_type"),
     fields=FIELDS,
-    input_keys=("mastra.span.input", "input"),
-    output_keys=("mastra.span.output", "output"),
+    input_keys=("mastra.span.input", *(f"mastra.{said}.input" for said in _TYPES_WITH_PAYLOAD), "input"),
+    output_keys=("mastra.span.output", *(f"mastra.{said}.output" for said in _TYPES_WITH_PAYLOAD), "output"),
 )

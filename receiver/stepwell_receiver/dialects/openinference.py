@@ -3,9 +3,11 @@
 Source: the OpenInference specification, ``spec/semantic_conventions.md``.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
+from stepwell_receiver import values
 from stepwell_receiver.dialects.base import CHAIN, FUNCTION, OPERATION_KINDS, Dialect, Keys, Kind
 from stepwell_receiver.wire import Attributes, Scope, Span
 from stepwell_storage.model import Role
@@ -59,6 +61,31 @@ def kind(span: Span, scope: Scope) -> Kind | None:
     return KINDS.get(said.upper(), FUNCTION)
 
 
+_METADATA: Final[Mapping[str, str]] = {
+    "session_id": "session.id",
+    "sessionId": "session.id",
+    "thread_id": "gen_ai.conversation.id",
+    "threadId": "gen_ai.conversation.id",
+    "conversation_id": "gen_ai.conversation.id",
+    "conversationId": "gen_ai.conversation.id",
+    "user_id": "user.id",
+    "userId": "user.id",
+}
+"""What applications write into a span's metadata, a JSON object, and the name under which it is known."""
+_IN_METADATA: Final = re.compile("|".join(f'"{key}"' for key in _METADATA))
+
+
+def derived(span: Span) -> Attributes:
+    """What is told elsewhere: the finish reason by the reply, session and user by the metadata."""
+    metadata = span.attributes.get("metadata")
+    if not isinstance(metadata, str) or not _IN_METADATA.search(metadata):
+        return asked_for_tools(span)
+    parsed = values.parse_container(metadata)
+    told = parsed if isinstance(parsed, dict) else {}
+    known = {_METADATA[key]: value for key, value in told.items() if key in _METADATA and values.as_text(value)}
+    return {**asked_for_tools(span), **{key: value for key, value in known.items() if key not in span.attributes}}
+
+
 def asked_for_tools(span: Span) -> Attributes:
     """The finish reason that the reply itself shows: a reply that calls a tool stopped to have it run."""
     attributes = span.attributes
@@ -77,5 +104,5 @@ DIALECT: Final = Dialect(
     output_keys=("output.value",),
     input_prefix="llm.input_messages.",
     output_prefix=_OUTPUT_PREFIX,
-    derive=asked_for_tools,
+    derive=derived,
 )

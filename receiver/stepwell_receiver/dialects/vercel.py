@@ -1,4 +1,4 @@
-"""Vercel AI SDK 5 and 6 (attribute ``ai.operationId``, scope ``ai``).
+"""Vercel AI SDK 5 and 6, and the legacy telemetry of 7 (attribute ``ai.operationId``, scope ``ai``).
 
 ``ai.generateText`` and its kin are one run of an agent whose only name is the user's ``functionId``; the model calls
 are the ``.doGenerate`` and ``.doStream`` spans inside. Source: the SDK's telemetry documentation.
@@ -11,6 +11,9 @@ from stepwell_receiver import values
 from stepwell_receiver.dialects.base import AGENT, CHAT, EMBEDDINGS, FUNCTION, RERANK, TOOL, Dialect, Keys, Kind
 from stepwell_receiver.wire import Scope, Span
 
+_PLACES: Final = ("ai.telemetry.metadata", "ai.settings.context", "ai.settings.runtimeContext")
+"""Where the versions keep what the application says of a call."""
+
 FIELDS: Final[Mapping[str, Keys]] = {
     "agent_name": ("ai.telemetry.functionId",),
     "tool_name": ("ai.toolCall.name",),
@@ -22,8 +25,11 @@ FIELDS: Final[Mapping[str, Keys]] = {
     "completion_tokens": ("ai.usage.outputTokens", "ai.usage.completionTokens"),
     "cache_read_tokens": ("ai.usage.cachedInputTokens",),
     "reasoning_tokens": ("ai.usage.reasoningTokens",),
-    "session_id": ("ai.telemetry.metadata.sessionId", "ai.telemetry.metadata.session_id"),
-    "user_id": ("ai.telemetry.metadata.userId", "ai.telemetry.metadata.user_id"),
+    "session_id": tuple(f"{place}.{key}" for place in _PLACES for key in ("sessionId", "session_id")),
+    "conversation_id": tuple(
+        f"{place}.{key}" for place in _PLACES for key in ("conversationId", "conversation_id", "threadId", "chatId")
+    ),
+    "user_id": tuple(f"{place}.{key}" for place in _PLACES for key in ("userId", "user_id")),
 }
 
 _KINDS: Final[Mapping[str, Kind]] = {
@@ -55,6 +61,7 @@ DIALECT: Final = Dialect(
     kind=kind,
     markers=("ai.operationId",),
     scopes=("ai",),
+    spans_name_agents=False,
     fields=FIELDS,
     input_keys=("ai.toolCall.args", "ai.toolCall.input", "ai.prompt.messages", "ai.prompt", "ai.value", "ai.values"),
     output_keys=(

@@ -35,7 +35,8 @@ def count(tree: Tree, members: Sequence[int]) -> Calls:
             if status is not Status.SUCCESS and worst.get(kept) in (None, Status.SUCCESS, Status.RUNNING):
                 worst[kept] = status
     calls = frozenset(i for i in models if i not in duplicate_of)
-    return Calls(duplicate_of, worst, calls | _summaries(tree, members, calls))
+    wrappers = frozenset(i for i, kept in duplicate_of.items() if i < kept < tree.ends[i])
+    return Calls(duplicate_of, worst, calls | _summaries(tree, members, calls, wrappers))
 
 
 def has_usage(step: Step) -> bool:
@@ -184,17 +185,23 @@ def _are_twins(a: Step, b: Step) -> bool:
     return a.start_ns < b.end_ns and b.start_ns < a.end_ns
 
 
-def _summaries(tree: Tree, members: Sequence[int], calls: frozenset[int]) -> frozenset[int]:
-    """Agents, workflows and chains whose usage counts since no step below them has any that does."""
+def _summaries(tree: Tree, members: Sequence[int], calls: frozenset[int], wrappers: frozenset[int]) -> frozenset[int]:
+    """Agents, workflows, chains and wrapped model calls whose usage counts since no step below them has any.
+
+    What an agent or a tool inside a wrapped model call used is not part of that call's usage.
+    """
     told_below: set[int] = set()
+    told_inside: set[int] = set()
     counted = set()
     for i in sorted(members, reverse=True):
-        step = tree.steps[i]
-        tells = has_usage(step) and (
-            i in calls or (i not in told_below and (step.role in AGENTIC or step.role is Role.CHAIN))
-        )
+        step, parent = tree.steps[i], tree.parents[i]
+        sums_up = step.role in AGENTIC or step.role is Role.CHAIN
+        is_sum = (sums_up and i not in told_below) or (i in wrappers and i not in told_inside)
+        tells = has_usage(step) and (i in calls or is_sum)
         if tells and i not in calls:
             counted.add(i)
-        if (tells or i in told_below) and tree.parents[i] >= 0:
-            told_below.add(tree.parents[i])
+        if parent >= 0 and (tells or i in told_below):
+            told_below.add(parent)
+        if parent >= 0 and (tells or i in told_inside) and step.role not in _BARRIERS:
+            told_inside.add(parent)
     return frozenset(counted)

@@ -18,6 +18,7 @@ from stepwell_storage.model import Role, Status, Step
 _BAD: Final = frozenset((Status.FAILED, Status.TIMEOUT, Status.CANCELLED))
 _FINISHED: Final = frozenset(("stop", "end_turn", "stop_sequence", "completed", "complete", "end", "eos"))
 _ASKED_FOR_TOOLS: Final = frozenset(("tool_calls", "tool_use", "tool_call", "tool-calls", "function_call"))
+_BROKEN_OFF: Final = frozenset(("other", "error", "unknown", "abort", "aborted", "cancelled"))
 _PROMPT_END_SHARE: Final = 0.02
 _CALLS: Final = frozenset((Role.MODEL, Role.TOOL, Role.HANDOFF))
 _FOLLOWING: Final = frozenset((Role.MODEL, Role.TOOL, Role.AGENT, Role.WORKFLOW, Role.HANDOFF))
@@ -48,7 +49,7 @@ def of_run(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> Endin
         return Ending(Status.RUNNING)
     status, innermost = _own_status(tree, root)
     status = calls.worst.get(root, status) if status is Status.SUCCESS else status
-    if status is Status.SUCCESS and not _has_output(tree, root, members):
+    if status is Status.SUCCESS and (_asked_for_tools(tree.steps[root]) or not _has_output(tree, root, members)):
         status = _last_turn(tree, innermost)
         broken = _broken_last_call(tree, members, calls) if status is Status.SUCCESS else None
         if broken is not None:
@@ -134,7 +135,7 @@ def _lacks_its_tool(tree: Tree, root: int, members: Sequence[int], model: int) -
     A cancelled tool is often never exported. A tool that only shapes the answer needs no step, but ends at once.
     """
     asked, end_ns = tree.steps[model], tree.steps[root].end_ns
-    if (asked.finish_reason or "").lower() not in _ASKED_FOR_TOOLS or asked.end_ns is None or end_ns is None:
+    if not _asked_for_tools(asked) or asked.end_ns is None or end_ns is None:
         return False
     others = (tree.steps[i] for i in members if i != model)
     if any(step.role in _FOLLOWING and step.start_ns >= asked.start_ns for step in others):
@@ -144,13 +145,22 @@ def _lacks_its_tool(tree: Tree, root: int, members: Sequence[int], model: int) -
 
 def _has_output(tree: Tree, root: int, members: Sequence[int]) -> bool:
     """Whether the run returned something: its top span, or the agent at its end that no tool called."""
-    if tree.steps[root].has_output and tree.steps[root].role is not Role.MODEL:
+    if tree.steps[root].role is not Role.MODEL and _returned(tree.steps[root]):
         return True
     agents = [i for i in members if tree.steps[i].role in AGENTIC and not _is_below_tool(tree, i, root)]
     if not agents:
         return False
     last = max(agents, key=lambda i: (tree.steps[i].end_ns or 0, -i))
-    return tree.steps[last].has_output
+    return _returned(tree.steps[last])
+
+
+def _returned(step: Step) -> bool:
+    """Whether a step returned something; what an agent holds that ended for no known reason is no answer."""
+    return step.has_output and not (step.role in AGENTIC and (step.finish_reason or "").lower() in _BROKEN_OFF)
+
+
+def _asked_for_tools(step: Step) -> bool:
+    return (step.finish_reason or "").lower() in _ASKED_FOR_TOOLS
 
 
 def _is_below_tool(tree: Tree, i: int, root: int) -> bool:
@@ -175,9 +185,9 @@ def _ends_in_tool(tree: Tree, root: int, members: Sequence[int], last_model: Ste
         return True
     if any(tree.steps[i].role in _FOLLOWING and tree.steps[i].start_ns >= tool_end_ns for i in members):
         return False
-    if last_model.start_ns > tool.start_ns:
-        return False
     was_done = (last_model.finish_reason or "").lower() in _FINISHED
+    if last_model.start_ns > tool.start_ns or (was_done and (last_model.end_ns or 0) > tool_end_ns):
+        return False
     ended_promptly = end_ns - tool_end_ns <= _PROMPT_END_SHARE * max(end_ns - tree.steps[root].start_ns, 1)
     return not (was_done and ended_promptly)
 
