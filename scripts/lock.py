@@ -3,6 +3,7 @@
 requirements.lock holds exact versions with hashes and no addresses; ``make`` installs from it. The same pins stand in
 ``[tool.uv] constraint-dependencies``, so that a plain ``uv run`` in a fresh checkout resolves to the same versions.
 Versions pinned before stay where they still fit; ``make lock UPGRADE=1`` takes the newest.
+The frameworks that tests run are pinned apart, beside their tests.
 """
 
 import os
@@ -19,6 +20,7 @@ PYPROJECT = ROOT / "pyproject.toml"
 LOCK = ROOT / "requirements.lock"
 BOOTSTRAP_LOCK = ROOT / "scripts" / "uv-requirements.txt"
 BOOTSTRAP_INPUT = "uv>=0.9"
+FRAMEWORKS = ROOT / "tests" / "frameworks" / "environments"
 CONSTRAINTS = re.compile(r"^constraint-dependencies = \[\n.*?^\]\n", re.MULTILINE | re.DOTALL)
 
 
@@ -63,13 +65,16 @@ def replace(path: Path, text: str) -> None:
 
 
 def main() -> None:
-    """Writes both lock files and the constraints."""
+    """Writes all lock files and the constraints."""
     upgrade = "--upgrade" in sys.argv[1:]
     text = PYPROJECT.read_text()
     pyproject = tomllib.loads(text)
     oldest = pyproject["project"]["requires-python"].removeprefix(">=")
     compile_pins(requirements_of(pyproject), LOCK, oldest_python=oldest, upgrade=upgrade)
     compile_pins([BOOTSTRAP_INPUT], BOOTSTRAP_LOCK, oldest_python=oldest, upgrade=upgrade)
+    for wanted in sorted(FRAMEWORKS.glob("*.in")):
+        requirements = wanted.read_text().splitlines()
+        compile_pins(requirements, wanted.with_suffix(".lock"), oldest_python=oldest, upgrade=upgrade)
     replace(PYPROJECT, with_constraints(text, pins_of(LOCK.read_text())))
 
 

@@ -32,6 +32,13 @@ LOGFIRE = "logfire.msg_template"
             id="vercel-embedding-by-name",
         ),
         pytest.param(
+            Sent(
+                "s", {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "(merged tools)"},
+                name="execute_tool (merged)", scope="gcp.vertex.agent",
+            ),
+            Role.OTHER, "function", "execute_tool (merged)", id="joined-answers-of-parallel-tools",
+        ),
+        pytest.param(
             Sent("s", {"traceloop.span.kind": "workflow", "traceloop.entity.name": "nightly"}, name="nightly.workflow"),
             Role.WORKFLOW, "invoke_workflow", "nightly", id="traceloop-workflow",
         ),

@@ -214,6 +214,8 @@ def test_message_events_are_input_and_output() -> None:
                      None, id="exception-that-was-handled"),
         pytest.param(Sent("s", {"error.type": "TOOL_ERROR"}, status=wire.STATUS_ERROR), Status.FAILED, "TOOL_ERROR",
                      None, id="error-type-attribute"),
+        pytest.param(Sent("s", {"error.type": "<class 'openai.BadRequestError'>"}, status=wire.STATUS_ERROR),
+                     Status.FAILED, "BadRequestError", None, id="error-type-printed-as-a-class"),
         pytest.param(tool("s", attributes={"gen_ai.tool.status": "error"}, status=wire.STATUS_OK), Status.FAILED,
                      None, None, id="tool-status"),
         pytest.param(Sent("s", events=[exception("asyncio.exceptions.CancelledError", "")], status=wire.STATUS_ERROR),

@@ -19,7 +19,13 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
-LOCK_FILES = ("requirements.lock", "scripts/uv-requirements.txt")
+FRAMEWORKS = ROOT / "tests" / "frameworks" / "environments"
+FRAMEWORK_INPUTS = sorted(FRAMEWORKS.glob("*.in"))
+LOCK_FILES = (
+    "requirements.lock",
+    "scripts/uv-requirements.txt",
+    *(path.with_suffix(".lock").relative_to(ROOT).as_posix() for path in FRAMEWORK_INPUTS),
+)
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 PLATFORMS = [("linux", "Linux", "x86_64"), ("darwin", "Darwin", "arm64")]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
@@ -83,6 +89,16 @@ def test_no_address_to_download_from_is_committed(name: str) -> None:
 def test_lock_file_and_constraints_agree() -> None:
     constraints = {str(Requirement(line)) for line in PYPROJECT["tool"]["uv"]["constraint-dependencies"]}
     assert {str(pin) for pin in pins()} == constraints, "run `make lock`"
+
+
+@pytest.mark.parametrize("path", FRAMEWORK_INPUTS, ids=lambda path: path.stem)
+def test_frameworks_are_pinned_as_asked_for(path: Path) -> None:
+    entries = lock_entries(path.with_suffix(".lock").relative_to(ROOT).as_posix())
+    versions = {canonicalize_name(pin.name): next(iter(pin.specifier)).version for pin in map(requirement_of, entries)}
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    for wanted in (Requirement(line) for line in lines if line):
+        version = versions[canonicalize_name(wanted.name)]
+        assert wanted.specifier.contains(version, prereleases=True), f"{wanted}, but {version} is pinned"
 
 
 @pytest.mark.parametrize("python", PYTHONS)

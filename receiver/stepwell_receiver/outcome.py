@@ -88,9 +88,10 @@ def _error_of(span: Span, exception: Attributes | None) -> tuple[str | None, str
 
 
 def _short(error_type: str | None) -> str | None:
-    """``openai.error.RateLimitError`` → ``RateLimitError``; codes stay as they are."""
+    """``openai.error.RateLimitError`` → ``RateLimitError``, printed classes likewise; codes stay as they are."""
     if not error_type:
         return None
+    error_type = error_type.removeprefix("<class '").removesuffix("'>")
     head, _, tail = error_type.rpartition(".")
     return (tail if head and tail.isidentifier() else error_type)[:200]
 

@@ -1,6 +1,6 @@
 """Google's Agent Development Kit 1 (scope ``gcp.vertex.agent``), whose agent and model spans name no operation.
 
-ADK 2 follows OpenTelemetry's conventions; `genai` reads those spans first.
+ADK 2 follows OpenTelemetry's conventions, so that `genai` reads its spans.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,8 @@ _NAMES: Final[tuple[tuple[str, Kind], ...]] = (
     ("execute_tool", TOOL),
 )
 
+_MERGED_ANSWERS: Final = "execute_tool (merged)"
+
 FIELDS: Final[Mapping[str, Keys]] = {
     "session_id": ("gcp.vertex.agent.session_id",),
     "user_id": ("gcp.vertex.agent.user_id",),
@@ -25,8 +27,12 @@ FIELDS: Final[Mapping[str, Keys]] = {
 
 
 def kind(span: Span, scope: Scope) -> Kind | None:
-    """By how the name begins."""
-    if scope.name != "gcp.vertex.agent" or "gen_ai.operation.name" in span.attributes:
+    """By how the name begins; a span that only joins the answers of parallel tool calls is none itself."""
+    if scope.name != "gcp.vertex.agent":
+        return None
+    if span.name == _MERGED_ANSWERS:
+        return FUNCTION
+    if "gen_ai.operation.name" in span.attributes:
         return None
     for start, found in _NAMES:
         if span.name.startswith(start):
