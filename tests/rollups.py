@@ -31,7 +31,7 @@ GROUP BY agent_id, environment, version, day, kind, item, detail, step_name
 RUNS = """
 SELECT agent_id, coalesce(environment, ''), coalesce(version, ''), date_trunc('day', start_time, 'UTC'), status,
        duration_ms, prompt_tokens, completion_tokens, cost_usd, credits_consumed, api_calls_count, steps_total,
-       path, error_fingerprint, error_type, error_step_name, last_activity_at, memory_usage_mb
+       path, error_fingerprint, error_type, error_step_name, last_activity_at, memory_usage_mb, agent_name
 FROM analytics.agent_executions
 """
 
@@ -86,7 +86,10 @@ async def check_rollups(connection: Connection) -> None:
 
 
 async def _check_runs(connection: Connection, runs: list[tuple[Any, ...]]) -> None:
-    groups = _grouped(runs, lambda run: ("", None, None), everyone=True)
+    groups = {
+        **_grouped(runs, lambda run: ("", run[18], None), everyone=False),
+        **_grouped([("", *run[1:]) for run in runs], lambda run: ("", None, None), everyone=False),
+    }
     found = await rollups(connection, "execution")
     assert found.keys() == groups.keys()
     for key, members in groups.items():

@@ -1,42 +1,41 @@
 """The agents of a workspace with their headline figures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Double, FromClause, Subquery, Text, cast, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stepwell_api.amounts import TOKENS, total
-from stepwell_api.encoding import read_items
-from stepwell_api.filters import contains, in_window, is_one_of
-from stepwell_api.pagination import Kind, Order, Position
+from stepwell_api import rollups
+from stepwell_api.amounts import LARGEST
+from stepwell_api.filters import is_one_of
+from stepwell_api.pagination import Kind, Position
 from stepwell_api.parameters import AgentListParameters, AgentSort
-from stepwell_api.times import Window
+from stepwell_api.rollups import Question, Totals
+from stepwell_api.times import Window, to_microseconds
 from stepwell_storage.model import Status
+from stepwell_storage.rollups.figures import ALL_AGENTS
 from stepwell_storage.schema import agent_executions as runs
 
-SORTS: Mapping[str, tuple[Kind, bool]] = {
-    "agent_id": ("text", False),
-    "executions": ("integer", False),
-    "success_rate": ("number", True),
-    "p50_duration_ms": ("number", True),
-    "p95_duration_ms": ("number", True),
-    "cost_usd": ("number", True),
-    "tokens": ("integer", True),
-    "last_seen": ("time", False),
-    "running": ("integer", False),
+SORTS: Mapping[str, Kind] = {
+    "agent_id": "text",
+    "executions": "integer",
+    "success_rate": "number",
+    "p50_duration_ms": "number",
+    "p95_duration_ms": "number",
+    "cost_usd": "number",
+    "tokens": "integer",
+    "last_seen": "time",
+    "running": "integer",
 }
-"""Sort key, which is a column of the answer too → kind of value, whether it may be unknown."""
+"""Sort key, which is a field of the answer too → kind of value."""
 
-COUNTED = {
-    "successful": Status.SUCCESS,
-    "failed": Status.FAILED,
-    "timeout": Status.TIMEOUT,
-    "cancelled": Status.CANCELLED,
-}
-FINISHED = tuple(COUNTED.values())
+FINISHED = ("success", "failed", "timeout", "cancelled")
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+Agent = dict[str, Any]
 
 
 async def read_agents(
@@ -46,102 +45,116 @@ async def read_agents(
     parameters: AgentListParameters,
     *,
     after: Position | None,
-) -> tuple[list[dict[str, Any]], int, Position | None]:
+) -> tuple[list[Agent], int, Position | None]:
     """A page of agents, how many there are in all, and the position of the last one where more follow."""
-    agents = _agents(workspace_id, window, parameters)
-    order = order_of(parameters.sort, agents)
-    counted = select(func.count()).select_from(agents).scalar_subquery()
-    statement = select(agents, counted.label("total")).order_by(*order.clauses()).limit(parameters.limit + 1)
-    if after is not None:
-        statement = statement.where(order.after(after))
-    items = read_items(await connection.execute(statement))
-    total = [item.pop("total") for item in items]
-    more = None
-    if len(items) > parameters.limit:
-        last = items[parameters.limit - 1]
-        more = order.position(last[parameters.sort.removeprefix("-")], last["agent_id"], window)
-    return items[: parameters.limit], total[0] if total else 0, more
+    question = Question(workspace_id, ALL_AGENTS, window, parameters.environment, parameters.version, datetime.now(UTC))
+    found = await rollups.by_agent(connection, question)
+    running = await _going_on(connection, workspace_id, parameters)
+    agents = [
+        _agent(agent_id, figures, running.get(agent_id, 0))
+        for agent_id, figures in found.items()
+        if _is_found(parameters.q, agent_id, figures)
+    ]
+    ordered = in_order(agents, parameters.sort)
+    following = ordered if after is None else [agent for agent in ordered if _is_after(agent, parameters.sort, after)]
+    page = following[: parameters.limit]
+    more = _position(page[-1], parameters.sort, window) if len(following) > len(page) else None
+    return page, len(agents), more
 
 
 def kind_of(sort: AgentSort) -> Kind:
     """The kind of values that a value of `sort` orders by."""
-    return SORTS[sort.removeprefix("-")][0]
+    return SORTS[sort.removeprefix("-")]
 
 
-def order_of(sort: AgentSort, agents: FromClause) -> Order:
-    """The order that a value of `sort` asks for."""
-    name = sort.removeprefix("-")
-    kind, is_nullable = SORTS[name]
-    return Order(agents.c[name], kind, is_nullable, sort.startswith("-"), agents.c.agent_id)
+def in_order(agents: Sequence[Agent], sort: AgentSort) -> list[Agent]:
+    """By the value, unknown ones last either way, then by id the other way round, as `pagination.Order` does it."""
+    name, is_descending = sort.removeprefix("-"), sort.startswith("-")
+    by_id = sorted(agents, key=lambda agent: str(agent["agent_id"]), reverse=not is_descending)
+    known = [agent for agent in by_id if agent[name] is not None]
+    known.sort(key=lambda agent: _comparable(agent[name]), reverse=is_descending)
+    return [*known, *(agent for agent in by_id if agent[name] is None)]
 
 
-def _agents(workspace_id: UUID, window: Window, parameters: AgentListParameters) -> CTE:
-    """One row for each agent; a CTE that is used twice, so it is computed once."""
-    figures = _figures(workspace_id, window, parameters)
-    going_on = _going_on(workspace_id, parameters)
-    success_rate = cast(figures.c.successful, Double) / func.nullif(figures.c.finished, 0)
-    return (
-        select(
-            *(column for column in figures.c if column.name != "finished"),
-            func.coalesce(going_on.c.running, 0).label("running"),
-            success_rate.label("success_rate"),
-        )
-        .select_from(figures.outerjoin(going_on, going_on.c.agent_id == figures.c.agent_id))
-        .cte("agents")
-    )
+def _is_after(agent: Agent, sort: AgentSort, after: Position) -> bool:
+    """Whether the agent follows the position in this order."""
+    value, is_descending = agent[sort.removeprefix("-")], sort.startswith("-")
+    is_next_of_tie = agent["agent_id"] > after.tiebreak if is_descending else agent["agent_id"] < after.tiebreak
+    if value is None or after.value is None:
+        return value is None and (after.value is not None or bool(is_next_of_tie))
+    mine, theirs = _comparable(value), after.value
+    if mine == theirs:
+        return bool(is_next_of_tie)
+    return bool(mine < theirs if is_descending else mine > theirs)
 
 
-def _figures(workspace_id: UUID, window: Window, parameters: AgentListParameters) -> Subquery:
-    """What the runs of the window tell of each agent."""
+def _position(agent: Agent, sort: AgentSort, window: Window) -> Position:
+    value = agent[sort.removeprefix("-")]
+    return Position(None if value is None else _comparable(value), agent["agent_id"], window)
+
+
+def _comparable(value: Any) -> Any:
+    """As cursors keep it: times as microseconds."""
+    return to_microseconds(value) if isinstance(value, datetime) else value
+
+
+def _is_found(text: str | None, agent_id: str, figures: Mapping[str | None, Totals]) -> bool:
+    """Whether the agent's id or one of its names holds the text, upper and lower case being the same."""
+    if text is None:
+        return True
+    return any(text.lower() in name.lower() for name in (agent_id, *figures) if name is not None)
+
+
+def _agent(agent_id: str, by_name: Mapping[str | None, Totals], running: int) -> Agent:
+    total = Totals()
+    for figures in by_name.values():
+        total.add(figures)
+    finished = sum(total[status] for status in FINISHED)
+    p50, p95 = total.duration_percentiles((0.5, 0.95))
+    prompt = total.known("prompt_tokens", "prompt_known")
+    completion = total.known("completion_tokens", "completion_known")
+    return {
+        "agent_id": agent_id,
+        "agent_name": _newest_name(by_name),
+        "executions": total["executions"],
+        "successful": total["success"],
+        **{status: total[status] for status in ("failed", "timeout", "cancelled")},
+        "running": running,
+        "success_rate": total["success"] / finished if finished else None,
+        "avg_duration_ms": total.mean("duration_ms", "duration_count"),
+        "p50_duration_ms": p50,
+        "p95_duration_ms": p95,
+        "cost_usd": total.known("cost_usd", "cost_known"),
+        "prompt_tokens": _bounded(prompt),
+        "completion_tokens": _bounded(completion),
+        "tokens": None if prompt is None and completion is None else _bounded((prompt or 0) + (completion or 0)),
+        "last_seen": total.last_seen,
+    }
+
+
+def _newest_name(by_name: Mapping[str | None, Totals]) -> str | None:
+    """The name that was told last."""
+    named = [(figures.last_seen or NEVER, name) for name, figures in by_name.items() if name is not None]
+    return max(named)[1] if named else None
+
+
+def _bounded(amount: int | None) -> int | None:
+    return amount if amount is None else min(amount, LARGEST)
+
+
+async def _going_on(
+    connection: AsyncConnection, workspace_id: UUID, parameters: AgentListParameters
+) -> Mapping[str, int]:
+    """How many runs of each agent go on now, also those that started before the window; by an index of these alone."""
     statement = (
-        select(
-            runs.c.agent_id,
-            _newest_name().label("agent_name"),
-            func.count().label("executions"),
-            *(_counted(status).label(name) for name, status in COUNTED.items()),
-            func.count().filter(runs.c.status.in_(FINISHED)).label("finished"),
-            func.avg(runs.c.duration_ms).label("avg_duration_ms"),
-            func.percentile_cont(0.5).within_group(runs.c.duration_ms).label("p50_duration_ms"),
-            func.percentile_cont(0.95).within_group(runs.c.duration_ms).label("p95_duration_ms"),
-            func.sum(runs.c.cost_usd).label("cost_usd"),
-            total(runs.c.prompt_tokens).label("prompt_tokens"),
-            total(runs.c.completion_tokens).label("completion_tokens"),
-            total(TOKENS).label("tokens"),
-            func.max(runs.c.last_activity_at).label("last_seen"),
+        select(runs.c.agent_id, func.count())
+        .where(
+            runs.c.workspace_id == workspace_id,
+            runs.c.status.in_((Status.PENDING, Status.RUNNING)),
+            runs.c.status == Status.RUNNING,
+            *is_one_of(runs.c.environment, parameters.environment),
+            *is_one_of(runs.c.version, parameters.version),
         )
-        .where(*in_window(workspace_id, window), *_chosen(parameters))
         .group_by(runs.c.agent_id)
-        .having(*_found(parameters))
     )
-    return statement.subquery("figures")
-
-
-def _going_on(workspace_id: UUID, parameters: AgentListParameters) -> Subquery:
-    """How many runs of each agent go on now, also those that started before the window."""
-    return (
-        select(runs.c.agent_id, func.count().label("running"))
-        .where(runs.c.workspace_id == workspace_id, runs.c.status == Status.RUNNING, *_chosen(parameters))
-        .group_by(runs.c.agent_id)
-        .subquery("going_on")
-    )
-
-
-def _chosen(parameters: AgentListParameters) -> Iterator[ColumnElement[bool]]:
-    yield from is_one_of(runs.c.environment, parameters.environment)
-    yield from is_one_of(runs.c.version, parameters.version)
-
-
-def _found(parameters: AgentListParameters) -> Iterator[ColumnElement[bool]]:
-    """The search, on agents and not on runs: all runs of an agent count, whichever of them holds the name."""
-    if parameters.q is not None:
-        yield or_(contains(runs.c.agent_id, parameters.q), func.bool_or(contains(runs.c.agent_name, parameters.q)))
-
-
-def _counted(status: Status) -> ColumnElement[int]:
-    return func.count().filter(runs.c.status == status)
-
-
-def _newest_name() -> ColumnElement[str]:
-    """The agent's name in its newest run that tells one."""
-    names = func.array_agg(aggregate_order_by(runs.c.agent_name, runs.c.start_time.desc()), type_=ARRAY(Text))
-    return names.filter(runs.c.agent_name.is_not(None))[1]
+    return {row[0]: row[1] for row in await connection.execute(statement)}

@@ -1,35 +1,32 @@
 """The figures of an agent, or of all agents, over a window, as the specification's queries define them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from stepwell_api import rollups
 from stepwell_api.amounts import LARGEST
+from stepwell_api.failure_analysis import failures_of
 from stepwell_api.parameters import AnalyticsParameters
+from stepwell_api.rollups import Question, Totals
 from stepwell_api.times import Window
-from stepwell_storage import queries
-
-SQL = queries.load("analytics")
+from stepwell_storage.rollups import histogram
+from stepwell_storage.rollups.figures import ALL_AGENTS
 
 BUCKETS_A_DECADE = 10
-SHORTEST_EXPONENT, LONGEST_EXPONENT = -3, 9
-"""From a microsecond to 11.6 days, in powers of ten of milliseconds; the outermost buckets hold what is beyond."""
+"""Of the histogram that is shown; the one that is kept is finer by a whole factor."""
 
-BOUNDS_MS = tuple(
-    10.0 ** (step / BUCKETS_A_DECADE)
-    for step in range(SHORTEST_EXPONENT * BUCKETS_A_DECADE, LONGEST_EXPONENT * BUCKETS_A_DECADE + 1)
-)
-
-PERCENTILES = ("median_duration", "p95_duration", "p99_duration")
+BOUNDS_MS = histogram.BOUNDS[:: histogram.BUCKETS_A_DECADE // BUCKETS_A_DECADE]
 
 
 async def has_agent(connection: AsyncConnection, workspace_id: UUID, agent_id: str) -> bool:
     """Whether the workspace has ever seen the agent."""
     parameters = {"workspace_id": workspace_id, "agent_id": agent_id}
-    found = (await connection.exec_driver_sql(SQL.has_agent, parameters)).scalar_one()
+    found = (await connection.exec_driver_sql(rollups.SQL.has_agent, parameters)).scalar_one()
     return bool(found)
 
 
@@ -42,39 +39,35 @@ async def analyze(
     agent_id: str | None,
 ) -> dict[str, Any]:
     """All figures of the contract; of every agent where `agent_id` is ``None``."""
-    bound = {
-        "workspace_id": workspace_id,
-        "agent_id": agent_id,
-        "environments": parameters.environment or None,
-        "versions": parameters.version or None,
-        "previous_start": window.previous().start,
-        "start": window.start,
-        "stop": window.stop,
-        "bounds_ms": list(BOUNDS_MS),
-    }
-    row = (await connection.exec_driver_sql(SQL.analyze_window, bound)).one()
-    return describe(window, row._asdict())
+    asked = ALL_AGENTS if agent_id is None else agent_id
+    question = Question(workspace_id, asked, window, parameters.environment, parameters.version, datetime.now(UTC))
+    hours = await rollups.by_hour(connection, question)
+    previous = await rollups.of_runs(connection, replace(question, window=window.previous()))
+    failures = await failures_of(connection, question)
+    return describe(window, hours, previous, failures)
 
 
-def describe(window: Window, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer made of the query's row."""
-    statistics = _statistics(row["statistics"])
-    previous = _statistics(row["previous_statistics"])
-    success_rate = _percent(statistics["successful"], statistics["total_executions"])
-    previous_rate = _percent(previous["successful"], previous["total_executions"])
-    hours = row["hours"] or []
+def describe(
+    window: Window, hours: Mapping[datetime, Totals], previous: Totals, failures: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The answer made of the figures."""
+    total = Totals()
+    for figures in hours.values():
+        total.add(figures)
+    statistics, before = _statistics(total), _statistics(previous)
+    success_rate = _percent(total["success"], total["executions"])
     return {
         "from": window.start,
         "to": window.stop,
         "statistics": statistics,
         "success_rate": success_rate,
-        "execution_patterns": [_pattern(hour) for hour in hours],
-        "failure_analysis": [_failure(failure, statistics["failed"]) for failure in row["failures"] or []],
-        "durations": histogram(row["durations"] or []),
-        "resources": [_resources(hour) for hour in hours],
+        "execution_patterns": [_pattern(hour, figures) for hour, figures in hours.items()],
+        "failure_analysis": failures,
+        "durations": shown_histogram(total.durations),
+        "resources": [_resources(hour, figures) for hour, figures in hours.items()],
         "change": {
-            **{name: change(value, previous[name]) for name, value in statistics.items()},
-            "success_rate": change(success_rate, previous_rate),
+            **{name: change(value, before[name]) for name, value in statistics.items()},
+            "success_rate": change(success_rate, _percent(previous["success"], previous["executions"])),
         },
     }
 
@@ -86,29 +79,48 @@ def change(now: float | None, before: float | None) -> float | None:
     return (now - before) / before
 
 
-def histogram(counts: Sequence[Mapping[str, int]]) -> list[dict[str, Any]]:
-    """Buckets without gaps from the first that holds something to the last; `bucket` is as ``width_bucket`` tells."""
+def shown_histogram(durations: histogram.Histogram) -> list[dict[str, Any]]:
+    """Buckets without gaps from the first that holds something to the last."""
+    finer = histogram.BUCKETS_A_DECADE // BUCKETS_A_DECADE
+    counts: dict[int, int] = {}
+    for bucket, count in durations.items():
+        if count:
+            shown = -(-bucket // finer) if bucket else 0
+            counts[shown] = counts.get(shown, 0) + count
     if not counts:
         return []
-    by_bucket = {found["bucket"]: found["count"] for found in counts}
     return [
         {
             "from_ms": BOUNDS_MS[bucket - 1] if bucket else 0.0,
             "to_ms": BOUNDS_MS[bucket] if bucket < len(BOUNDS_MS) else None,
-            "count": by_bucket.get(bucket, 0),
+            "count": counts.get(bucket, 0),
         }
-        for bucket in range(min(by_bucket), max(by_bucket) + 1)
+        for bucket in range(min(counts), max(counts) + 1)
     ]
 
 
-def _statistics(figures: Mapping[str, Any]) -> dict[str, Any]:
-    percentiles = figures["percentiles"] or [None] * len(PERCENTILES)
+def _statistics(figures: Totals) -> dict[str, Any]:
+    median, p95, p99 = figures.duration_percentiles((0.5, 0.95, 0.99))
     return {
-        **{name: figures[name] for name in ("total_executions", "successful", "failed")},
-        **{name: figures[name] for name in ("timeout", "cancelled", "running", "avg_duration")},
-        **dict(zip(PERCENTILES, percentiles, strict=True)),
-        **{name: figures[name] for name in ("total_credits", "avg_credits", "total_cost_usd")},
-        **{name: _bounded(figures[name]) for name in ("prompt_tokens", "completion_tokens", "api_calls")},
+        "total_executions": figures["executions"],
+        "successful": figures["success"],
+        **{name: figures[name] for name in ("failed", "timeout", "cancelled", "running")},
+        "avg_duration": figures.mean("duration_ms", "duration_count"),
+        "median_duration": median,
+        "p95_duration": p95,
+        "p99_duration": p99,
+        "total_credits": figures.known("credits", "credits_known"),
+        "avg_credits": figures.mean("credits", "credits_known"),
+        "total_cost_usd": figures.known("cost_usd", "cost_known"),
+        **_tokens(figures),
+        "api_calls": _bounded(figures["api_calls"]),
+    }
+
+
+def _tokens(figures: Totals) -> dict[str, int | None]:
+    return {
+        "prompt_tokens": _bounded(figures.known("prompt_tokens", "prompt_known")),
+        "completion_tokens": _bounded(figures.known("completion_tokens", "completion_known")),
     }
 
 
@@ -121,34 +133,23 @@ def _percent(part: int, whole: int) -> float | None:
     return part / whole * 100 if whole else None
 
 
-def _pattern(hour: Mapping[str, Any]) -> dict[str, Any]:
+def _pattern(hour: datetime, figures: Totals) -> dict[str, Any]:
     return {
-        "hour": _time(hour["hour"]),
-        "execution_count": hour["execution_count"],
-        "avg_duration": hour["avg_duration"],
-        "p95_duration": hour["p95_duration"],
-        "success_rate": _percent(hour["successful"], hour["execution_count"]),
+        "hour": hour,
+        "execution_count": figures["executions"],
+        "avg_duration": figures.mean("duration_ms", "duration_count"),
+        "p95_duration": figures.duration_percentiles((0.95,))[0],
+        "success_rate": _percent(figures["success"], figures["executions"]),
     }
 
 
-def _resources(hour: Mapping[str, Any]) -> dict[str, Any]:
-    counts = ("prompt_tokens", "completion_tokens", "api_calls")
-    amounts = ("credits", "cost_usd", "avg_memory_mb", "max_memory_mb")
+def _resources(hour: datetime, figures: Totals) -> dict[str, Any]:
     return {
-        "hour": _time(hour["hour"]),
-        **{name: _bounded(hour[name]) for name in counts},
-        **{name: hour[name] for name in amounts},
+        "hour": hour,
+        **_tokens(figures),
+        "credits": figures.known("credits", "credits_known"),
+        "cost_usd": figures.known("cost_usd", "cost_known"),
+        "avg_memory_mb": figures.mean("memory_mb", "memory_known"),
+        "max_memory_mb": figures.memory_percentile(1.0),
+        "api_calls": _bounded(figures["api_calls"]),
     }
-
-
-def _failure(failure: Mapping[str, Any], failed: int) -> dict[str, Any]:
-    return {
-        **failure,
-        "share": failure["count"] / failed,
-        "first_seen": _time(failure["first_seen"]),
-        "last_seen": _time(failure["last_seen"]),
-    }
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)

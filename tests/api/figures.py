@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from tests.api.rows import Row, make_run
+
+from stepwell_storage.rollups import histogram
 
 STATUSES = ("success", "failed", "timeout", "cancelled", "running")
 
@@ -64,3 +67,8 @@ def random_runs(count: int, start: datetime, span: timedelta, *, seed: int, firs
         )
         for number in range(first, first + count)
     ]
+
+
+def about(value: float | None) -> Any:
+    """A figure read from a histogram: within its documented error, or the shortest that is told apart."""
+    return None if value is None else pytest.approx(value, rel=histogram.RELATIVE_ERROR, abs=histogram.BOUNDS[0])

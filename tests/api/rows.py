@@ -13,13 +13,35 @@ from stepwell_storage import facts, folding
 from stepwell_storage.database import connect, make_engine
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID
 from stepwell_storage.model import Fact, Role, Status, Step, StepType
+from stepwell_storage.rollups import deltas
+from stepwell_storage.rollups.deltas import Changes
+from stepwell_storage.rollups.figures import Run
 from stepwell_storage.schema import agent_executions, execution_keys
+from stepwell_storage.times import to_ns
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 """The middle of `DAY`."""
 DAY = {"from": "2026-03-10T00:00:00Z", "to": "2026-03-11T00:00:00Z"}
 MINUTE = timedelta(minutes=1)
 SECOND_NS = 1_000_000_000
+
+RUN_COLUMNS = (
+    "workspace_id",
+    "agent_id",
+    "agent_name",
+    "environment",
+    "version",
+    "duration_ms",
+    "path",
+    "error_type",
+    "error_step_name",
+    "error_fingerprint",
+    "prompt_tokens",
+    "completion_tokens",
+    "cost_usd",
+    "steps_total",
+)
+"""Columns that are fields of `Run` of the same name."""
 
 Row = dict[str, Any]
 
@@ -48,6 +70,7 @@ def make_run(number: int, **columns: Any) -> Row:
         "step_span_ids": [],
         "step_attempts": [],
         "duplicate_span_ids": [],
+        "figures": {"status": columns.get("status", "success"), "parts": []},
         **columns,
     }
     return {"id": uuid5(row["workspace_id"], row["execution_id"]), **row}
@@ -63,6 +86,25 @@ async def store_runs(url: str, runs: Iterable[Row]) -> None:
             await connection.execute(insert(agent_executions), alike)
         await connection.execute(insert(execution_keys), [_key(row) for row in rows])
     await engine.dispose()
+    async with await connect(url) as storing, storing.transaction():
+        changes = Changes()
+        changes.add(_run(row) for row in rows)
+        await deltas.write(storing, changes)
+
+
+def _run(row: Row) -> Run:
+    """What the rollups count of a row."""
+    told: dict[str, Any] = {name: row.get(name) for name in RUN_COLUMNS}
+    return Run(
+        start_ns=to_ns(row["start_time"]),
+        last_activity_ns=to_ns(row["last_activity_at"]),
+        status=Status(row["status"]),
+        credits=row.get("credits_consumed"),
+        api_calls=row["api_calls_count"],
+        memory_mb=row.get("memory_usage_mb"),
+        parts=(),
+        **told,
+    )
 
 
 def _by_columns(rows: Sequence[Row]) -> Mapping[tuple[str, ...], list[Row]]:

@@ -23,8 +23,8 @@ class AgentSummary(BaseModel):
         "null where none has finished"
     )
     avg_duration_ms: float | None = Field(description="Milliseconds, over runs of known duration")
-    p50_duration_ms: float | None = Field(description="Median in milliseconds, over runs of known duration")
-    p95_duration_ms: float | None = Field(description="95th percentile in milliseconds, over runs of known duration")
+    p50_duration_ms: float | None = Field(description="Median in milliseconds, within 2 %, over runs of known duration")
+    p95_duration_ms: float | None = Field(description="95th percentile in milliseconds, within 2 %, over runs of known duration")
     cost_usd: float | None = Field(description="Sum in US dollars over runs of known cost")
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -54,9 +54,9 @@ class Statistics(BaseModel):
     cancelled: int
     running: int
     avg_duration: float | None = Field(description="Milliseconds")
-    median_duration: float | None = Field(description="Milliseconds")
-    p95_duration: float | None = Field(description="Milliseconds")
-    p99_duration: float | None = Field(description="Milliseconds")
+    median_duration: float | None = Field(description="Milliseconds, within 2 %")
+    p95_duration: float | None = Field(description="Milliseconds, within 2 %")
+    p99_duration: float | None = Field(description="Milliseconds, within 2 %")
     total_credits: float | None
     avg_credits: float | None = Field(description="Per run that tells its credits")
     total_cost_usd: float | None = Field(description="US dollars")
@@ -73,7 +73,7 @@ class HourPattern(BaseModel):
     hour: datetime = Field(description="Start of the hour, UTC")
     execution_count: int
     avg_duration: float | None = Field(description="Milliseconds")
-    p95_duration: float | None = Field(description="Milliseconds")
+    p95_duration: float | None = Field(description="Milliseconds, within 2 %")
     success_rate: float = Field(description="Percent of the hour's runs, as the `success_rate` of the whole")
 
 
@@ -112,7 +112,7 @@ class HourResources(BaseModel):
     credits: float | None
     cost_usd: float | None = Field(description="US dollars")
     avg_memory_mb: float | None = Field(description="Megabytes, mean over runs that tell")
-    max_memory_mb: float | None = Field(description="Megabytes")
+    max_memory_mb: float | None = Field(description="Megabytes, within 2 %")
     api_calls: int
 
 

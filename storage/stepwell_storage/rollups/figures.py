@@ -37,7 +37,7 @@ class Item(NamedTuple):
     name: str = ""
     """The path, the step's name, the model, the fingerprint of a failure or timeout."""
     detail: str | None = None
-    """A step's operation, a model's provider, the error type of a failure or timeout."""
+    """A step's operation, a model's provider, the error type of a failure or timeout; the agent's name of a run."""
     step_name: str | None = None
     """The step that a failure or timeout began at."""
 
@@ -162,6 +162,7 @@ class Run:
 
     workspace_id: UUID
     agent_id: str
+    agent_name: str | None
     environment: str | None
     version: str | None
     start_ns: int
@@ -188,6 +189,7 @@ def run_of(workspace_id: UUID, execution: Execution) -> Run:
     return Run(
         workspace_id=workspace_id,
         agent_id=execution.agent_id,
+        agent_name=execution.agent_name,
         environment=execution.environment,
         version=execution.version,
         start_ns=execution.start_ns,
@@ -215,7 +217,7 @@ def contributions(run: Run) -> Iterator[tuple[str, Item, Figures]]:
     The figures are shared between the agent and `ALL_AGENTS`; whoever changes them copies first.
     """
     whole = _whole(run)
-    yield run.agent_id, Item(Kind.EXECUTION), whole
+    yield run.agent_id, Item(Kind.EXECUTION, detail=run.agent_name), whole
     yield ALL_AGENTS, Item(Kind.EXECUTION), whole
     yield run.agent_id, Item(Kind.PATH, run.path), _course(run)
     kind = _ENDINGS.get(run.status)

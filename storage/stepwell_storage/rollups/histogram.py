@@ -90,6 +90,8 @@ def _value_at(held: Sequence[tuple[int, int]], rank: int) -> float:
 
 
 def middle(bucket: int) -> float:
-    """The geometric middle of a bucket; of the outermost ones their only bound."""
+    """The geometric middle of a bucket; 0 for what is shorter than all bounds, the last bound for what is longer."""
+    if bucket <= 0:
+        return 0.0
     below, above = BOUNDS[max(bucket - 1, 0)], BOUNDS[min(bucket, len(BOUNDS) - 1)]
     return math.sqrt(below * above)

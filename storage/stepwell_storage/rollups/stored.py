@@ -20,12 +20,12 @@ def run_of_row(row: Sequence[Any]) -> Run | None:
     """The run as it was counted, from the columns that ``delete_executions`` gives; ``None`` if it never was."""
     (workspace_id, agent_id, environment, version, start_time, last_activity_at, duration_ms, path, error_type,
      error_step_name, error_fingerprint, prompt_tokens, completion_tokens, cost_usd, credits_, api_calls, memory_mb,
-     steps_total, figures) = row  # fmt: skip
+     steps_total, agent_name, figures) = row  # fmt: skip
     if figures is None:
         return None
     counted: Mapping[str, Any] = figures
     return Run(
-        workspace_id=workspace_id, agent_id=agent_id, environment=environment, version=version,
+        workspace_id=workspace_id, agent_id=agent_id, agent_name=agent_name, environment=environment, version=version,
         start_ns=to_ns(start_time), last_activity_ns=to_ns(last_activity_at), status=Status(counted["status"]),
         duration_ms=duration_ms, path=path, error_type=error_type, error_step_name=error_step_name,
         error_fingerprint=error_fingerprint, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens,

@@ -1,82 +1,269 @@
--- The figures of /analytics, for one agent or for all.
+-- Reading the rollups: complete days, hours of the others and of the edges, and what waits to be added. `start` and
+-- `stop` are whole hours; the days between `first_day` and `last_day` lie within, the edges beside them.
 
--- name: analyze_window
--- Everything in one scan of the runs of a window and of the window before it; each column is JSON.
-WITH runs AS MATERIALIZED (
-    SELECT execution_id, start_time, start_time >= %(start)s AS is_current, status, error_type, duration_ms,
-           credits_consumed, cost_usd, prompt_tokens, completion_tokens, api_calls_count, memory_usage_mb
-    FROM analytics.agent_executions
-    WHERE workspace_id = %(workspace_id)s
-      AND start_time >= %(previous_start)s
-      AND start_time < %(stop)s
-      AND (%(agent_id)s::text IS NULL OR agent_id = %(agent_id)s)
+-- name: read_hours
+-- An agent's runs by the hour in which they started.
+SELECT bucket,
+       sum(pending)::bigint AS pending, sum(running)::bigint AS running, sum(success)::bigint AS success,
+       sum(failed)::bigint AS failed, sum(timeout)::bigint AS timeout, sum(cancelled)::bigint AS cancelled,
+       sum(executions)::bigint AS executions, sum(retries)::bigint AS retries,
+       sum(duration_count)::bigint AS duration_count, sum(duration_ms)::double precision AS duration_ms,
+       sum(duration_square_ms2)::double precision AS duration_square_ms2, sum(self_ms)::double precision AS self_ms,
+       sum(critical_ms)::double precision AS critical_ms,
+       sum(critical_success_ms)::double precision AS critical_success_ms,
+       least(sum(prompt_tokens), 9223372036854775807)::bigint AS prompt_tokens,
+       sum(prompt_known)::bigint AS prompt_known,
+       least(sum(completion_tokens), 9223372036854775807)::bigint AS completion_tokens,
+       sum(completion_known)::bigint AS completion_known, sum(cost_usd)::double precision AS cost_usd,
+       sum(cost_known)::bigint AS cost_known, sum(credits)::double precision AS credits,
+       sum(credits_known)::bigint AS credits_known, sum(api_calls)::bigint AS api_calls,
+       sum(memory_mb)::double precision AS memory_mb, sum(memory_known)::bigint AS memory_known,
+       sum(steps)::bigint AS steps, json_agg(durations) FILTER (WHERE durations IS NOT NULL)::text AS durations,
+       json_agg(memories) FILTER (WHERE memories IS NOT NULL)::text AS memories, max(last_seen) AS last_seen
+FROM (
+    SELECT bucket,
+           pending, running, success, failed, timeout, cancelled, executions, retries, duration_count, duration_ms,
+           duration_square_ms2, self_ms, critical_ms, critical_success_ms, prompt_tokens, prompt_known,
+           completion_tokens, completion_known, cost_usd, cost_known, credits, credits_known, api_calls, memory_mb,
+           memory_known, steps, durations, memories, last_seen
+    FROM analytics.rollup_hours
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'execution'
+      AND bucket >= %(start)s AND bucket < %(stop)s
       AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
       AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+    UNION ALL
+    SELECT bucket,
+           pending, running, success, failed, timeout, cancelled, executions, retries, duration_count, duration_ms,
+           duration_square_ms2, self_ms, critical_ms, critical_success_ms, prompt_tokens, prompt_known,
+           completion_tokens, completion_known, cost_usd, cost_known, credits, credits_known, api_calls, memory_mb,
+           memory_known, steps, durations, memories, last_seen
+    FROM analytics.rollup_deltas
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'execution'
+      AND bucket >= %(start)s AND bucket < %(stop)s
+      AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
+      AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+) AS figures
+GROUP BY bucket
+HAVING sum(executions) <> 0
+ORDER BY bucket
+
+-- name: read_items
+-- The figures of an agent's runs, or of their paths, failures, steps or models, over a window.
+WITH days AS (
+    SELECT day FROM analytics.rollup_complete_days
+    WHERE workspace_id = %(workspace_id)s AND day >= %(first_day)s AND day < %(last_day)s
 ),
-statistics AS (
-    SELECT period.is_current, figures.*
-    FROM (VALUES (true), (false)) AS period (is_current)
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS total_executions,
-               count(*) FILTER (WHERE status = 'success') AS successful,
-               count(*) FILTER (WHERE status = 'failed') AS failed,
-               count(*) FILTER (WHERE status = 'timeout') AS timeout,
-               count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-               count(*) FILTER (WHERE status = 'running') AS running,
-               avg(duration_ms) AS avg_duration,
-               percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY duration_ms) AS percentiles,
-               sum(credits_consumed) AS total_credits,
-               avg(credits_consumed) AS avg_credits,
-               sum(cost_usd) AS total_cost_usd,
-               sum(prompt_tokens) AS prompt_tokens,
-               sum(completion_tokens) AS completion_tokens,
-               coalesce(sum(api_calls_count), 0) AS api_calls
-        FROM runs
-        WHERE runs.is_current = period.is_current
-    ) AS figures
-),
-hours AS (
-    SELECT date_trunc('hour', start_time, 'UTC') AS hour,
-           count(*) AS execution_count,
-           avg(duration_ms) AS avg_duration,
-           percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms) AS p95_duration,
-           count(*) FILTER (WHERE status = 'success') AS successful,
-           sum(prompt_tokens) AS prompt_tokens,
-           sum(completion_tokens) AS completion_tokens,
-           sum(credits_consumed) AS credits,
-           sum(cost_usd) AS cost_usd,
-           avg(memory_usage_mb) AS avg_memory_mb,
-           max(memory_usage_mb) AS max_memory_mb,
-           sum(api_calls_count) AS api_calls
-    FROM runs
-    WHERE is_current
-    GROUP BY 1
-),
-failures AS (
-    SELECT error_type,
-           count(*) AS count,
-           avg(duration_ms) AS avg_duration_before_failure,
-           min(start_time) AS first_seen,
-           max(start_time) AS last_seen,
-           (array_agg(execution_id ORDER BY start_time DESC, execution_id))[1:5] AS example_execution_ids
-    FROM runs
-    WHERE is_current AND status = 'failed'
-    GROUP BY error_type
-),
-durations AS (
-    SELECT width_bucket(duration_ms, %(bounds_ms)s::double precision[]) AS bucket, count(*) AS count
-    FROM runs
-    WHERE is_current AND duration_ms IS NOT NULL
-    GROUP BY 1
+gaps AS (
+    SELECT found.day AS start, found.day + interval '1 day' AS stop
+    FROM (
+        SELECT DISTINCT date_trunc('day', bucket, 'UTC') AS day FROM analytics.rollup_hours
+        WHERE workspace_id = %(workspace_id)s AND agent_id = '' AND kind = 'execution'
+          AND bucket >= %(first_day)s AND bucket < %(last_day)s
+    ) AS found
+    WHERE found.day NOT IN (SELECT day FROM days)
+    UNION ALL
+    SELECT edge.start, edge.stop
+    FROM unnest(%(edge_starts)s::timestamptz[], %(edge_stops)s::timestamptz[]) AS edge (start, stop)
 )
-SELECT (SELECT to_json(s) FROM statistics s WHERE s.is_current) AS statistics,
-       (SELECT to_json(s) FROM statistics s WHERE NOT s.is_current) AS previous_statistics,
-       (SELECT json_agg(h ORDER BY h.hour) FROM hours h) AS hours,
-       (SELECT json_agg(f ORDER BY f.count DESC, f.error_type) FROM failures f) AS failures,
-       (SELECT json_agg(d ORDER BY d.bucket) FROM durations d) AS durations
+SELECT item, detail, step_name,
+       sum(pending)::bigint AS pending, sum(running)::bigint AS running, sum(success)::bigint AS success,
+       sum(failed)::bigint AS failed, sum(timeout)::bigint AS timeout, sum(cancelled)::bigint AS cancelled,
+       sum(executions)::bigint AS executions, sum(retries)::bigint AS retries,
+       sum(duration_count)::bigint AS duration_count, sum(duration_ms)::double precision AS duration_ms,
+       sum(duration_square_ms2)::double precision AS duration_square_ms2, sum(self_ms)::double precision AS self_ms,
+       sum(critical_ms)::double precision AS critical_ms,
+       sum(critical_success_ms)::double precision AS critical_success_ms,
+       least(sum(prompt_tokens), 9223372036854775807)::bigint AS prompt_tokens,
+       sum(prompt_known)::bigint AS prompt_known,
+       least(sum(completion_tokens), 9223372036854775807)::bigint AS completion_tokens,
+       sum(completion_known)::bigint AS completion_known, sum(cost_usd)::double precision AS cost_usd,
+       sum(cost_known)::bigint AS cost_known, sum(credits)::double precision AS credits,
+       sum(credits_known)::bigint AS credits_known, sum(api_calls)::bigint AS api_calls,
+       sum(memory_mb)::double precision AS memory_mb, sum(memory_known)::bigint AS memory_known,
+       sum(steps)::bigint AS steps, json_agg(durations) FILTER (WHERE durations IS NOT NULL)::text AS durations,
+       json_agg(memories) FILTER (WHERE memories IS NOT NULL)::text AS memories, max(last_seen) AS last_seen
+FROM (
+    SELECT d.item, d.detail, d.step_name, d.pending, d.running, d.success, d.failed, d.timeout, d.cancelled,
+           d.executions, d.retries, d.duration_count, d.duration_ms, d.duration_square_ms2, d.self_ms, d.critical_ms,
+           d.critical_success_ms, d.prompt_tokens, d.prompt_known, d.completion_tokens, d.completion_known,
+           d.cost_usd, d.cost_known, d.credits, d.credits_known, d.api_calls, d.memory_mb, d.memory_known, d.steps,
+           d.durations, d.memories, d.last_seen
+    FROM days
+    JOIN analytics.rollup_days d
+        ON d.workspace_id = %(workspace_id)s AND d.agent_id = %(agent_id)s AND d.kind = %(kind)s AND d.bucket = days.day
+        AND (%(environments)s::text[] IS NULL OR d.environment = ANY (%(environments)s))
+        AND (%(versions)s::text[] IS NULL OR d.version = ANY (%(versions)s))
+    UNION ALL
+    SELECT h.item, h.detail, h.step_name, h.pending, h.running, h.success, h.failed, h.timeout, h.cancelled,
+           h.executions, h.retries, h.duration_count, h.duration_ms, h.duration_square_ms2, h.self_ms, h.critical_ms,
+           h.critical_success_ms, h.prompt_tokens, h.prompt_known, h.completion_tokens, h.completion_known,
+           h.cost_usd, h.cost_known, h.credits, h.credits_known, h.api_calls, h.memory_mb, h.memory_known, h.steps,
+           h.durations, h.memories, h.last_seen
+    FROM gaps
+    JOIN analytics.rollup_hours h
+        ON h.workspace_id = %(workspace_id)s AND h.agent_id = %(agent_id)s AND h.kind = %(kind)s AND h.bucket >= gaps.start AND h.bucket < gaps.stop
+        AND (%(environments)s::text[] IS NULL OR h.environment = ANY (%(environments)s))
+        AND (%(versions)s::text[] IS NULL OR h.version = ANY (%(versions)s))
+    UNION ALL
+    SELECT item, detail, step_name, pending, running, success, failed, timeout, cancelled, executions, retries,
+           duration_count, duration_ms, duration_square_ms2, self_ms, critical_ms, critical_success_ms, prompt_tokens,
+           prompt_known, completion_tokens, completion_known, cost_usd, cost_known, credits, credits_known, api_calls,
+           memory_mb, memory_known, steps, durations, memories, last_seen
+    FROM analytics.rollup_deltas
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = %(kind)s
+      AND bucket >= %(start)s AND bucket < %(stop)s
+      AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
+      AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+) AS figures
+GROUP BY item, detail, step_name
+HAVING sum(executions) <> 0
+ORDER BY sum(executions) DESC, item, detail, step_name
+
+-- name: read_agents
+-- The figures of the runs of every agent over a window, by the name that the runs tell.
+WITH days AS (
+    SELECT day FROM analytics.rollup_complete_days
+    WHERE workspace_id = %(workspace_id)s AND day >= %(first_day)s AND day < %(last_day)s
+),
+gaps AS (
+    SELECT found.day AS start, found.day + interval '1 day' AS stop
+    FROM (
+        SELECT DISTINCT date_trunc('day', bucket, 'UTC') AS day FROM analytics.rollup_hours
+        WHERE workspace_id = %(workspace_id)s AND agent_id = '' AND kind = 'execution'
+          AND bucket >= %(first_day)s AND bucket < %(last_day)s
+    ) AS found
+    WHERE found.day NOT IN (SELECT day FROM days)
+    UNION ALL
+    SELECT edge.start, edge.stop
+    FROM unnest(%(edge_starts)s::timestamptz[], %(edge_stops)s::timestamptz[]) AS edge (start, stop)
+)
+SELECT agent_id, detail AS agent_name,
+       sum(pending)::bigint AS pending, sum(running)::bigint AS running, sum(success)::bigint AS success,
+       sum(failed)::bigint AS failed, sum(timeout)::bigint AS timeout, sum(cancelled)::bigint AS cancelled,
+       sum(executions)::bigint AS executions, sum(retries)::bigint AS retries,
+       sum(duration_count)::bigint AS duration_count, sum(duration_ms)::double precision AS duration_ms,
+       sum(duration_square_ms2)::double precision AS duration_square_ms2, sum(self_ms)::double precision AS self_ms,
+       sum(critical_ms)::double precision AS critical_ms,
+       sum(critical_success_ms)::double precision AS critical_success_ms,
+       least(sum(prompt_tokens), 9223372036854775807)::bigint AS prompt_tokens,
+       sum(prompt_known)::bigint AS prompt_known,
+       least(sum(completion_tokens), 9223372036854775807)::bigint AS completion_tokens,
+       sum(completion_known)::bigint AS completion_known, sum(cost_usd)::double precision AS cost_usd,
+       sum(cost_known)::bigint AS cost_known, sum(credits)::double precision AS credits,
+       sum(credits_known)::bigint AS credits_known, sum(api_calls)::bigint AS api_calls,
+       sum(memory_mb)::double precision AS memory_mb, sum(memory_known)::bigint AS memory_known,
+       sum(steps)::bigint AS steps, json_agg(durations) FILTER (WHERE durations IS NOT NULL)::text AS durations,
+       json_agg(memories) FILTER (WHERE memories IS NOT NULL)::text AS memories, max(last_seen) AS last_seen
+FROM (
+    SELECT d.agent_id, d.detail, d.pending, d.running, d.success, d.failed, d.timeout, d.cancelled, d.executions,
+           d.retries, d.duration_count, d.duration_ms, d.duration_square_ms2, d.self_ms, d.critical_ms,
+           d.critical_success_ms, d.prompt_tokens, d.prompt_known, d.completion_tokens, d.completion_known,
+           d.cost_usd, d.cost_known, d.credits, d.credits_known, d.api_calls, d.memory_mb, d.memory_known, d.steps,
+           d.durations, d.memories, d.last_seen
+    FROM days
+    JOIN analytics.rollup_days d
+        ON d.workspace_id = %(workspace_id)s AND d.kind = 'execution' AND d.agent_id <> '' AND d.bucket = days.day
+        AND (%(environments)s::text[] IS NULL OR d.environment = ANY (%(environments)s))
+        AND (%(versions)s::text[] IS NULL OR d.version = ANY (%(versions)s))
+    UNION ALL
+    SELECT h.agent_id, h.detail, h.pending, h.running, h.success, h.failed, h.timeout, h.cancelled, h.executions,
+           h.retries, h.duration_count, h.duration_ms, h.duration_square_ms2, h.self_ms, h.critical_ms,
+           h.critical_success_ms, h.prompt_tokens, h.prompt_known, h.completion_tokens, h.completion_known,
+           h.cost_usd, h.cost_known, h.credits, h.credits_known, h.api_calls, h.memory_mb, h.memory_known, h.steps,
+           h.durations, h.memories, h.last_seen
+    FROM gaps
+    JOIN analytics.rollup_hours h
+        ON h.workspace_id = %(workspace_id)s AND h.kind = 'execution' AND h.agent_id <> '' AND h.bucket >= gaps.start AND h.bucket < gaps.stop
+        AND (%(environments)s::text[] IS NULL OR h.environment = ANY (%(environments)s))
+        AND (%(versions)s::text[] IS NULL OR h.version = ANY (%(versions)s))
+    UNION ALL
+    SELECT agent_id, detail, pending, running, success, failed, timeout, cancelled, executions, retries,
+           duration_count, duration_ms, duration_square_ms2, self_ms, critical_ms, critical_success_ms, prompt_tokens,
+           prompt_known, completion_tokens, completion_known, cost_usd, cost_known, credits, credits_known, api_calls,
+           memory_mb, memory_known, steps, durations, memories, last_seen
+    FROM analytics.rollup_deltas
+    WHERE workspace_id = %(workspace_id)s AND kind = 'execution' AND agent_id <> ''
+      AND bucket >= %(start)s AND bucket < %(stop)s
+      AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
+      AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+) AS figures
+GROUP BY agent_id, detail
+HAVING sum(executions) <> 0
+ORDER BY agent_id, detail
+
+-- name: read_failure_hours
+-- In which hours an agent's runs failed with which type of error: how many, the first hour, and the last ones.
+SELECT error_type,
+       min(bucket) AS first_hour,
+       (array_agg(bucket ORDER BY bucket DESC))[1:5] AS last_hours
+FROM (
+    SELECT detail AS error_type, bucket
+    FROM (
+        SELECT detail, bucket, failed FROM analytics.rollup_hours
+        WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'failure'
+          AND bucket >= %(start)s AND bucket < %(stop)s
+          AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
+          AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+        UNION ALL
+        SELECT detail, bucket, failed FROM analytics.rollup_deltas
+        WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'failure'
+          AND bucket >= %(start)s AND bucket < %(stop)s
+          AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
+          AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+    ) AS figures
+    GROUP BY detail, bucket
+    HAVING sum(failed) <> 0
+) AS hours
+GROUP BY error_type
+
+-- name: read_examples
+-- Failed runs of some hours, for each place the newest, and the time of the first; nothing where the rows are gone.
+SELECT asked.place, run.execution_id, run.start_time
+FROM unnest(%(places)s::integer[], %(error_types)s::text[], %(starts)s::timestamptz[], %(stops)s::timestamptz[],
+            %(newest)s::boolean[])
+     AS asked (place, error_type, start, stop, newest)
+CROSS JOIN LATERAL (
+    SELECT e.execution_id, e.start_time
+    FROM analytics.agent_executions e
+    WHERE e.workspace_id = %(workspace_id)s AND e.status = 'failed'
+      AND (%(agent_id)s = '' OR e.agent_id = %(agent_id)s)
+      AND e.error_type IS NOT DISTINCT FROM asked.error_type
+      AND e.start_time >= asked.start AND e.start_time < asked.stop
+      AND (%(environments)s::text[] IS NULL OR e.environment = ANY (%(environments)s))
+      AND (%(versions)s::text[] IS NULL OR e.version = ANY (%(versions)s))
+    ORDER BY CASE WHEN asked.newest THEN e.start_time END DESC, e.start_time, e.execution_id
+    LIMIT CASE WHEN asked.newest THEN 5 ELSE 1 END
+) AS run
+ORDER BY asked.place, run.start_time DESC, run.execution_id
+
+-- name: read_edges
+-- Runs of parts of hours, which the rollups cannot tell apart, and what was counted of them; `with_parts`: of their
+-- steps and models too.
+SELECT e.execution_id, e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at,
+       e.duration_ms, e.path, e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens,
+       e.completion_tokens, e.cost_usd, e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total,
+       e.agent_name,
+       jsonb_build_object('status', e.status, 'parts',
+                          CASE WHEN %(with_parts)s AND jsonb_typeof(e.figures) = 'object'
+                               THEN e.figures -> 'parts' ELSE '[]' END) AS figures
+FROM unnest(%(starts)s::timestamptz[], %(stops)s::timestamptz[]) AS edge (start, stop)
+JOIN analytics.agent_executions e
+    ON e.workspace_id = %(workspace_id)s AND e.start_time >= edge.start AND e.start_time < edge.stop
+    AND (%(agent_id)s = '' OR e.agent_id = %(agent_id)s)
+    AND (%(environments)s::text[] IS NULL OR e.environment = ANY (%(environments)s))
+    AND (%(versions)s::text[] IS NULL OR e.version = ANY (%(versions)s))
+ORDER BY e.start_time, e.execution_id
 
 -- name: has_agent
 -- Whether the workspace has ever seen a run of the agent.
 SELECT EXISTS (
-    SELECT FROM analytics.agent_executions WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s
+    SELECT FROM analytics.rollup_hours
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'execution' AND executions > 0
+) OR EXISTS (
+    SELECT FROM analytics.rollup_days
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'execution' AND executions > 0
+) OR EXISTS (
+    SELECT FROM analytics.rollup_deltas
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'execution'
+    GROUP BY agent_id HAVING sum(executions) > 0
 )

@@ -64,7 +64,7 @@ WHERE e.workspace_id = k.workspace_id AND e.execution_id = k.execution_id AND e.
   AND e.start_time BETWEEN %(lowest)s AND %(highest)s
 RETURNING e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at, e.duration_ms, e.path,
           e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens, e.completion_tokens, e.cost_usd,
-          e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total, e.figures
+          e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total, e.agent_name, e.figures
 
 -- name: delete_keys
 -- Forgets executions that the newest fold no longer finds.
@@ -123,7 +123,7 @@ COPY analytics.agent_executions (
 SELECT e.execution_id, e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at,
        e.duration_ms, e.path, e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens,
        e.completion_tokens, e.cost_usd, e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total,
-       e.figures
+       e.agent_name, e.figures
 FROM analytics.agent_executions e
 WHERE e.status IN ('pending', 'running') AND e.last_activity_at < now() - %(stale_after)s::interval
 ORDER BY e.last_activity_at, e.workspace_id, e.execution_id

@@ -70,7 +70,7 @@ LIMIT %(limit)s;
 SELECT e.execution_id, e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at,
        e.duration_ms, e.path, e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens,
        e.completion_tokens, e.cost_usd, e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total,
-       e.figures
+       e.agent_name, e.figures
 FROM unnest(%(execution_ids)s::text[], %(start_times)s::timestamptz[]) AS k (execution_id, start_time)
 JOIN analytics.agent_executions e
     ON e.workspace_id = %(workspace_id)s AND e.execution_id = k.execution_id AND e.start_time = k.start_time
