@@ -24,7 +24,7 @@ class AgentSummary(BaseModel):
     )
     avg_duration_ms: float | None = Field(description="Milliseconds, over runs of known duration")
     p50_duration_ms: float | None = Field(description="Median in milliseconds, within 2 %, over runs of known duration")
-    p95_duration_ms: float | None = Field(description="95th percentile, within 2 %, in milliseconds over known durations")
+    p95_duration_ms: float | None = Field(description="95th percentile, within 2 %, milliseconds over known durations")
     cost_usd: float | None = Field(description="Sum in US dollars over runs of known cost")
     prompt_tokens: int | None
     completion_tokens: int | None
