@@ -95,6 +95,8 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
     fields = Fields(told, dialect)
     given, returned, consumed = payload.of_span(span, dialect, fields)
     result = outcome.of_span(span, told, is_live=live is not None)
+    if kind.role is Role.TOOL:
+        result = outcome.of_tool(result, returned)
     models = fields.texts("model")
     model = models[0] if models and kind.role in naming.MODEL_ROLES else None
     stated = _stated_names(fields, kind)

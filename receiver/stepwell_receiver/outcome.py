@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from stepwell_receiver import values
+from stepwell_receiver import returned, values
 from stepwell_receiver.wire import STATUS_ERROR, STATUS_OK, Attributes, Span, Value
 from stepwell_storage.model import Status
 
@@ -50,6 +50,17 @@ def of_span(span: Span, told: Attributes, *, is_live: bool) -> Outcome:
         error_message=message,
         error_json=_error_json(error_type, message, exception),
     )
+
+
+def of_tool(outcome: Outcome, output_json: str | None) -> Outcome:
+    """The outcome of a tool's span, which may end well although the tool returned an error; that fills what is open."""
+    if outcome.status not in (Status.SUCCESS, Status.FAILED) or (outcome.error_type and outcome.error_message):
+        return outcome
+    found = returned.error_in(output_json)
+    if found is None:
+        return outcome
+    error_type, message = outcome.error_type or found[0], outcome.error_message or _trimmed(found[1])
+    return Outcome(Status.FAILED, _short(error_type), message, _error_json(error_type, message, None))
 
 
 def _went_wrong(span: Span, told: Attributes, exception: Attributes | None) -> bool:

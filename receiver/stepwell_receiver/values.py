@@ -94,6 +94,17 @@ def _as_parsed(value: Value, parsed: Any) -> str:
     return as_json(value) if written is None else written
 
 
+def parsed_text(json_text: str) -> str | None:
+    """The text that a JSON string holds; ``None`` where it is no JSON string."""
+    if not json_text.startswith('"'):
+        return None
+    try:
+        text = orjson.loads(json_text)
+    except orjson.JSONDecodeError:
+        return None
+    return text if isinstance(text, str) else None
+
+
 def parse_container(text: str) -> Any:
     """The object or list that a JSON text holds; ``None`` for everything else."""
     if text[:1] not in ("{", "[") and text.lstrip()[:1] not in ("{", "["):

@@ -37,8 +37,8 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     adk.DIALECT,
     agent_framework.DIALECT,
     haystack.DIALECT,
-    genai.DIALECT,
     traceloop.DIALECT,
+    genai.DIALECT,
     generic.DIALECT,
 )
 

@@ -1,6 +1,7 @@
 """OpenLLMetry (Traceloop): span kinds of its own for workflows, agents, tasks and tools, request types for models.
 
-Newer versions write OpenTelemetry's operation names as well, which `genai` reads first.
+Newer versions write OpenTelemetry's operation names as well, which go before. Where there is none, the kind decides,
+though the span carries usage: an agent's sums up that of its calls.
 """
 
 from collections.abc import Mapping
@@ -33,7 +34,9 @@ _REQUESTS: Final[Mapping[str, Kind]] = {
 
 
 def kind(span: Span, scope: Scope) -> Kind | None:
-    """By the span kind or, for a model call, the request type."""
+    """By the span kind or, for a model call, the request type, for spans that name no GenAI operation."""
+    if "gen_ai.operation.name" in span.attributes:
+        return None
     said = values.as_text(span.attributes.get("traceloop.span.kind"))
     if said is not None:
         return _KINDS.get(said.lower(), CHAIN)

@@ -1,0 +1,76 @@
+"""Failures that a tool returns instead of raising them, so that its span ends well; `outcome` asks for tools alone.
+
+Read are the flags of protocols and frameworks (MCP's ``isError``, LlamaIndex' ``is_error``, the ``status`` of
+LangChain's tool messages), and results that hold nothing but an error. Data that merely mentions one is no failure.
+"""
+
+from typing import Any, Final
+
+from stepwell_receiver import values
+from stepwell_receiver.wire import Value
+
+ERROR_TYPE: Final = "tool_error"
+"""What OpenTelemetry's conventions for MCP call a result with ``isError``."""
+
+_FLAGS: Final = ("isError", "is_error")
+_WRAPPERS: Final = ("output", "result", "data", "kwargs", "response")
+_MAX_WRAPPERS: Final = 4
+_OF_AN_ERROR: Final = frozenset(
+    (
+        *("error", "error_type", "error_code", "error_message", "code", "message", "detail", "details", "type", "name"),
+        *("status", "status_code", "statusCode", "success", "ok", "traceback", "stack", "hint", "retryable"),
+    )
+)
+"""Keys that only say more of an error."""
+
+
+def error_in(output_json: str | None) -> tuple[str, str | None] | None:
+    """(type, message) of the error that a tool's output is; ``None`` where it is a result."""
+    if output_json is None or "rror" not in output_json:
+        return None
+    output = _parsed(output_json)
+    for _ in range(_MAX_WRAPPERS):
+        if isinstance(output, dict) and _is_error(output):
+            return _told(output)
+        output = _unwrapped(output)
+    return None
+
+
+def _is_error(output: dict[str, Any]) -> bool:
+    if any(output.get(flag) is True for flag in _FLAGS):
+        return True
+    if output.get("status") == "error" and ("tool_call_id" in output or "content" in output):
+        return True
+    return bool(output.get("error")) and output.keys() <= _OF_AN_ERROR
+
+
+def _told(output: dict[str, Any]) -> tuple[str, str | None]:
+    error = output.get("error")
+    inner = error if isinstance(error, dict) else output
+    stated = inner.get("type") if inner is error else None
+    error_type = values.as_name(output.get("error_type") or stated or inner.get("name")) if inner else None
+    message = error if isinstance(error, str) else _text_of(inner.get("message") or output.get("content"))
+    return error_type or ERROR_TYPE, message or None
+
+
+def _text_of(content: Value) -> str | None:
+    """Text, or that of MCP's content blocks."""
+    if isinstance(content, list):
+        texts = (block.get("text") for block in content if isinstance(block, dict))
+        return "\n".join(text for text in texts if isinstance(text, str)) or None
+    return values.as_text(content)
+
+
+def _unwrapped(output: Any) -> Any:
+    """What a wrapper holds: the only item of a list, the output or result of an object, the content of JSON text."""
+    if isinstance(output, str):
+        return _parsed(output)
+    if isinstance(output, list):
+        return output[0] if len(output) == 1 else None
+    if isinstance(output, dict):
+        return next((output[key] for key in _WRAPPERS if key in output), None)
+    return None
+
+
+def _parsed(text: str) -> Any:
+    return values.parse_container(values.parsed_text(text) or text)
