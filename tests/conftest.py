@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -29,14 +30,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 @pytest.fixture
 def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A database of its own without our schema."""
-    with _database(postgres, template="template1") as url:
+    with new_database(postgres.url) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def _migrated_database(postgres: EmbeddedPostgres) -> Iterator[str]:
     """Name of a database at the newest schema, to be copied: a copy costs a fraction of the migrations."""
-    with _database(postgres, template="template1") as url:
+    with new_database(postgres.url) as url:
         runner.migrate(url)
         yield str(conninfo.conninfo_to_dict(url)["dbname"])
 
@@ -44,7 +45,7 @@ def _migrated_database(postgres: EmbeddedPostgres) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres, _migrated_database: str) -> Iterator[str]:
     """A database of its own at the newest schema."""
-    with _database(postgres, template=_migrated_database) as url:
+    with new_database(postgres.url, template=_migrated_database) as url:
         yield url
 
 
@@ -76,16 +77,17 @@ def stepwell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
 
 
 @contextmanager
-def _database(server: EmbeddedPostgres, *, template: str) -> Iterator[str]:
+def new_database(server_url: str, *, template: str = "template1") -> Iterator[str]:
+    """URL of a database of its own, for as long as the block runs."""
     name = f"test_{uuid.uuid4().hex}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
     drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-    with psycopg.connect(server.url, autocommit=True) as connection:
+    with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(create)
     try:
-        yield server.url.replace("/stepwell?", f"/{name}?", 1)
+        yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
     finally:
-        with psycopg.connect(server.url, autocommit=True) as connection:
+        with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(drop)
 
 

@@ -101,6 +101,7 @@ def parse_folder(text: str) -> Path:
 DATABASE_OPTIONS = (
     Option("database-url", "database_url", str, "URL", "PostgreSQL 15 or newer to use instead of the embedded one"),
     Option("data-dir", "data_dir", parse_folder, "FOLDER", "folder of the embedded PostgreSQL"),
+    Option("timescale", "timescale", parse_bool, "", "let a new database use TimescaleDB where the server has it"),
     Option("log-level", "log_level", parse_word(LOG_LEVELS), "LEVEL", "debug, info, warning or error"),
     Option("log-format", "log_format", parse_word(LOG_FORMATS), "FORMAT", "text or json, on standard error"),
 )

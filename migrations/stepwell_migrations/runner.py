@@ -5,10 +5,16 @@ migration keeps its meaning while the application changes; `upgrade`, `env` and 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
+
+from stepwell_migrations.edition import Edition, Kind
+
+if TYPE_CHECKING:
+    from stepwell_migrations.move import Report
 
 SCHEMA = "analytics"
 VERSION_TABLE = "schema_version"
@@ -38,15 +44,20 @@ class SchemaTooOldError(MigrationError):
     """The database waits for ``stepwell migrate``."""
 
 
+class MoveUnfinishedError(MigrationError):
+    """The tables are on the way to hypertables; the move has to be finished before anyone can use them."""
+
+
 class SchemaTooNewError(MigrationError):
     """A newer Stepwell has migrated the database; this one must not touch it."""
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, *, may_use_timescale: bool = True) -> None:
     """Brings the database at the libpq URL to `HEAD`; does nothing where it is there already.
 
     Safe to run twice and from several machines at once: the second waits for the first. Each migration is one
-    transaction, so a failure leaves the schema at the last one that succeeded.
+    transaction, so a failure leaves the schema at the last one that succeeded. A new database gets hypertables where
+    the server has TimescaleDB Community and `may_use_timescale` is not refused.
 
     Raises:
         MigrationError: with the mend; its subclasses tell the cause.
@@ -57,7 +68,23 @@ def migrate(url: str) -> None:
         # Alembic takes its time to load, which most starts can spare.
         from stepwell_migrations.upgrade import upgrade
 
-        upgrade(url)
+        upgrade(url, may_use_timescale=may_use_timescale)
+
+
+def move_to_timescale(url: str, report: "Report") -> int:
+    """Brings the database to `HEAD` and all its rows into hypertables; gives the number of rows that moved.
+
+    Goes on where an earlier move was cut off, and does nothing where it is done.
+
+    Raises:
+        MigrationError: the server has no TimescaleDB Community, or other processes use the database; the message tells
+            the mend.
+    """
+    from stepwell_migrations import upgrade
+
+    with suppress(MoveUnfinishedError):
+        migrate(url)
+    return upgrade.move_to_timescale(url, report)
 
 
 def current(url: str) -> str | None:
@@ -76,14 +103,16 @@ def check(url: str) -> None:
     Raises:
         SchemaTooOldError: ``stepwell migrate`` is due.
         SchemaTooNewError: a newer Stepwell has migrated it.
+        MoveUnfinishedError: a move to TimescaleDB goes on, or was cut off.
         UnsupportedDatabaseError: the server's PostgreSQL is too old.
         DatabaseUnreachableError: there is no connection.
     """
     with told_errors(), connect(url) as connection:
         _require_supported_server(connection)
         found = revision(connection)
-    require_known(found)
-    if found != HEAD:
+        require_known(found)
+        is_decided = found == HEAD and _is_decided(connection)
+    if not is_decided:
         raise SchemaTooOldError(
             f"The database's schema is {_version_words(found)}, this Stepwell needs version {HEAD}. "
             "Run `stepwell migrate` with the same database URL."
@@ -122,6 +151,9 @@ def told(cause: BaseException | None) -> MigrationError:
             f"The role lacks a right that Stepwell's schema needs: {_one_line(cause)}. As the database's owner run "
             f"GRANT CREATE ON DATABASE … TO …; and, where it exists already, ALTER SCHEMA {SCHEMA} OWNER TO …;"
         )
+    if isinstance(cause, psycopg.errors.UndefinedFile):
+        broken = Edition(Kind.BROKEN)
+        return UnsupportedDatabaseError(f"The server's TimescaleDB does not work: {_one_line(cause)}. {broken.mend}")
     if isinstance(cause, psycopg.errors.LockNotAvailable):
         return MigrationError(
             f"Another process has been migrating this database for more than {LOCK_WAIT}. "
@@ -145,6 +177,17 @@ def revision(connection: psycopg.Connection) -> str | None:
         return None
     row = connection.execute("SELECT version_num FROM analytics.schema_version").fetchone()
     return None if row is None else str(row[0])
+
+
+def _is_decided(connection: psycopg.Connection) -> bool:
+    """Whether the last step of migrating is done as well, which chooses the engine."""
+    ((engine, is_moving),) = connection.execute("SELECT engine, moving IS NOT NULL FROM analytics.engine").fetchall()
+    if is_moving:
+        raise MoveUnfinishedError(
+            "The database's tables are being moved to TimescaleDB, or a move was cut off. Wait for it, or run "
+            "`stepwell migrate --to timescale` with the same database URL, which goes on where it stopped."
+        )
+    return bool(engine != "undecided")
 
 
 def _require_supported_server(connection: psycopg.Connection) -> None:

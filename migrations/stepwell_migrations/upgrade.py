@@ -11,22 +11,37 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from stepwell_migrations import runner
+from stepwell_migrations import engine, runner
+from stepwell_migrations.move import Report
 
 # Any constant does, as long as every version of Stepwell takes the same one: the first bytes of "stepwell".
 LOCK_KEY = 0x7374657077656C6C
 
 
-def upgrade(url: str) -> None:
+def upgrade(url: str, *, may_use_timescale: bool = True) -> None:
     """`runner.migrate` for a database that is not at `runner.HEAD`.
 
     Raises:
         MigrationError: with the mend; its subclasses tell the cause.
     """
-    engine = create_engine("postgresql+psycopg://", creator=partial(runner.connect, url), poolclass=NullPool)
-    with _told_errors(), engine.connect() as connection, _lock(connection):
+    with _told_errors(), _connected(url) as connection, _lock(connection):
         _prepare_schema(connection)
         command.upgrade(_config(connection), "head")
+        engine.settle(url, may_use_timescale=may_use_timescale)
+
+
+def move_to_timescale(url: str, report: Report) -> int:
+    """`engine.move_to_timescale` for a database at `runner.HEAD`, under the lock.
+
+    Raises:
+        MigrationError: with the mend; its subclasses tell the cause.
+    """
+    with _told_errors(), _connected(url) as connection, _lock(connection):
+        return engine.move_to_timescale(url, report)
+
+
+def _connected(url: str) -> Connection:
+    return create_engine("postgresql+psycopg://", creator=partial(runner.connect, url), poolclass=NullPool).connect()
 
 
 def _config(connection: Connection) -> Config:

@@ -29,8 +29,12 @@ from stepwell_storage.traces import TraceWindow, columns_of
 
 SQL = queries.load("fold")
 
+OPEN: Final = frozenset({Status.PENDING, Status.RUNNING})
+"""Of runs that have not ended."""
+COLD_AFTER: Final = timedelta(days=1)
+"""Well before TimescaleDB stores a chunk by columns; from then on executions are deleted one by one."""
+
 _MAX_EDGES: Final = 500
-_STALE_AT_ONCE: Final = 1_000
 
 Payload = tuple[str | None, str | None]
 
@@ -74,29 +78,6 @@ async def replace_executions(
     return count
 
 
-async def mark_stale(connection: psycopg.AsyncConnection[Any], stale_after: timedelta) -> int:
-    """Makes runs with no sign of life for that long timeouts, some in each transaction; gives their number."""
-    total = 0
-    while True:
-        async with connection.transaction():
-            parameters = {"stale_after": stale_after, "limit": _STALE_AT_ONCE}
-            rows = await (await connection.execute(SQL.stale_executions, parameters)).fetchall()
-            if rows:
-                await connection.execute(SQL.time_out_executions, _places([(row[1], row[0], row[5]) for row in rows]))
-                await _count_timeouts(connection, [row[1:] for row in rows])
-        total += len(rows)
-        if len(rows) < _STALE_AT_ONCE:
-            return total
-
-
-async def _count_timeouts(connection: psycopg.AsyncConnection[Any], rows: Sequence[Sequence[Any]]) -> None:
-    counted = [run for row in rows if (run := run_of_row(row)) is not None]
-    changes = Changes()
-    changes.take_away(counted)
-    changes.add([replace(run, status=Status.TIMEOUT) for run in counted])
-    await deltas.write(connection, changes)
-
-
 async def _known(connection: psycopg.AsyncConnection[Any], windows: Sequence[TraceWindow]) -> list[Known]:
     columns = columns_of(windows)
     parameters = {name: columns[name] for name in ("workspace_ids", "trace_ids")}
@@ -106,23 +87,20 @@ async def _known(connection: psycopg.AsyncConnection[Any], windows: Sequence[Tra
 
 async def _delete(connection: psycopg.AsyncConnection[Any], known: Sequence[Known]) -> list[Run]:
     """Deletes the executions and gives what was counted of them."""
-    if not known:
-        return []
-    places = _places([(k.workspace_id, k.execution_id, k.start_time) for k in known])
-    cursor = await connection.execute(SQL.delete_executions, places)
-    return [run for row in await cursor.fetchall() if (run := run_of_row(row)) is not None]
-
-
-def _places(places: Sequence[tuple[uuid.UUID, str, datetime]]) -> dict[str, Any]:
-    """Executions at their known start times, as query parameters."""
-    starts = [start_time for *_, start_time in places]
-    return {
-        "workspace_ids": [workspace_id for workspace_id, *_ in places],
-        "execution_ids": [execution_id for _, execution_id, _ in places],
-        "start_times": starts,
-        "lowest": min(starts),
-        "highest": max(starts),
-    }
+    places = [(k.workspace_id, k.execution_id, k.start_time) for k in known]
+    hot_since = datetime.now(UTC) - COLD_AFTER
+    hot = [place for place in places if place[2] >= hot_since]
+    rows: list[Any] = []
+    if hot:
+        workspace_ids, execution_ids, starts = (list(column) for column in zip(*hot, strict=True))
+        keys = {"workspace_ids": workspace_ids, "execution_ids": execution_ids, "start_times": starts}
+        bounds = {"lowest": min(starts), "highest": max(starts)}
+        rows += await (await connection.execute(SQL.delete_executions, {**keys, **bounds})).fetchall()
+    for workspace_id, execution_id, start_time in places:
+        if start_time < hot_since:
+            place = {"workspace_id": workspace_id, "execution_id": execution_id, "start_time": start_time}
+            rows += await (await connection.execute(SQL.delete_cold_execution, place)).fetchall()
+    return [run for row in rows if (run := run_of_row(row)) is not None]
 
 
 async def _write_keys(
@@ -144,6 +122,7 @@ async def _write_keys(
             "start_times": [to_datetime(execution.start_ns) for _, execution in rows],
             "process_keys": [execution.process_key for _, execution in rows],
             "last_activity_times": [to_datetime(execution.last_activity_ns) for _, execution in rows],
+            "are_open": [execution.status in OPEN for _, execution in rows],
         }
         await connection.execute(SQL.upsert_keys, parameters)
 

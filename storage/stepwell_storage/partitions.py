@@ -1,13 +1,14 @@
 """Native partitions by UTC day, made ahead by the worker and on demand by whoever writes steps of another day.
 
 Rows of a day without a partition go to the default partition and move when the day gets one. Days far away get none:
-a clock that is decades off would otherwise make a partition for each of its spans.
+a clock that is decades off would otherwise make a partition for each of its spans. On hypertables there is nothing to
+do: TimescaleDB makes their chunks as rows come.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -59,12 +60,13 @@ async def ensure_days(connection: psycopg.AsyncConnection, days: Iterable[date])
         DatabaseUnavailableError: the locks were not to be had; the days' rows stay in the default partition for now.
     """
     wanted = {partition_name(table, day): (table, day) for day in days for table in TABLES}
-    for name in await _missing(connection, list(wanted)):
+    for name in await _missing(connection, {name: table for name, (table, _) in wanted.items()}):
         await _create_patiently(connection, *wanted[name])
 
 
-async def _missing(connection: psycopg.AsyncConnection, names: list[str]) -> list[str]:
-    cursor = await connection.execute(SQL.missing, {"names": names})
+async def _missing(connection: psycopg.AsyncConnection, parents: Mapping[str, str]) -> list[str]:
+    """Those that are not there of these partitions, given by name with their tables."""
+    cursor = await connection.execute(SQL.missing, {"names": list(parents), "parents": list(parents.values())})
     return [name for (name,) in await cursor.fetchall()]
 
 
@@ -91,7 +93,7 @@ async def _create(connection: psycopg.AsyncConnection, table: str, day: date) ->
     create = {"step_facts": SQL.create_step_facts, "agent_executions": SQL.create_agent_executions}[table]
     async with connection.transaction():
         await connection.execute(SQL.take_turn, {"turn_wait": TURN_WAIT, "key": TURN_KEY})
-        if not await _missing(connection, [name]):
+        if not await _missing(connection, {name: table}):
             return
         await connection.execute(SQL.bound_lock_wait, {"wait": LOCK_WAIT})
         for statement in (SQL.lock_default, create, SQL.move_rows, SQL.attach):

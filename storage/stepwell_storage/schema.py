@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Double,
     ForeignKey,
@@ -85,6 +86,17 @@ def _step_columns(*, is_start_in_key: bool) -> "list[Column[Any]]":
         *_optional(Text(), "key_id"),
     ]
 
+
+engine = Table(
+    "engine",
+    metadata,
+    Column("is_only", Boolean(), primary_key=True, server_default=text("true")),
+    _required("engine", Text()),
+    *_optional(JSONB(), "moving"),
+    *_optional(TIME, "decided_at"),
+    CheckConstraint("is_only"),
+    CheckConstraint("engine IN ('undecided', 'native', 'timescale')"),
+)
 
 workspaces = Table(
     "workspaces", metadata, _key("workspace_id", UUID()), _required("name", Text()), _now("created_at"),
@@ -199,8 +211,16 @@ execution_keys = Table(
     _now("created_at"),
     *_optional(BYTEA(), "process_key"),
     *_optional(TIME, "last_activity_at"),
+    Column("is_open", Boolean(), nullable=False, server_default=text("false")),
 )
 Index("execution_keys_trace", execution_keys.c.workspace_id, execution_keys.c.trace_id)
+Index(
+    "execution_keys_open",
+    execution_keys.c.workspace_id,
+    execution_keys.c.last_activity_at,
+    execution_keys.c.execution_id,
+    postgresql_where=execution_keys.c.is_open,
+)
 Index(
     "execution_keys_process",
     execution_keys.c.workspace_id,

@@ -15,6 +15,8 @@ class Settings:
     """libpq URL of the database, as psycopg takes it (``postgresql://…``)."""
     data_dir: Path | None = None
     """Folder of the embedded PostgreSQL; ``None`` where a database URL was given."""
+    timescale: bool = True
+    """Whether a new database uses TimescaleDB Community where the server has it."""
     host: str = "127.0.0.1"
     port: int = 8080
     otlp_http_port: int = 4318

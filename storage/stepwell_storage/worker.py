@@ -14,14 +14,14 @@ from typing import Any, Final
 
 import psycopg
 
-from stepwell_storage import facts, folding, idle, ledger, metrics, partitions, process_memory
+from stepwell_storage import facts, folding, idle, ledger, metrics, partitions, process_memory, stale
 from stepwell_storage.database import UNAVAILABLE, connect
 from stepwell_storage.errors import DatabaseUnavailableError
-from stepwell_storage.executions import mark_stale
 from stepwell_storage.rollups import compaction
 from stepwell_storage.settings import Settings
 
 log = logging.getLogger(__name__)
+
 _POLL_S: Final = 1.0
 _REST_FACTOR: Final = 5.0
 """A trace rests this many times as long as its last fold took, so that a growing one costs a bounded share."""
@@ -32,6 +32,7 @@ _PASSING: Final = (psycopg.errors.CheckViolation, psycopg.errors.DeadlockDetecte
 _RECONNECT_RANGE_S: Final = (0.1, 5.0)
 _HOURLY_S: Final = 3600.0
 _CLEANUP_EVERY_S: Final = 60.0
+_FIND_OPEN_EVERY_S: Final = 6 * 3600.0
 _LEDGER_EVERY_S: Final = 10.0
 _COMPACT_EVERY_S: Final = 2.0
 
@@ -90,6 +91,7 @@ class _Worker:
         stale_every_s = min(max(settings.stale_after_s / 4, 0.2), 2.0)
         self._chores: list[_Chore] = [
             _Chore("partitions", _HOURLY_S, self._ensure_partitions),
+            _Chore("open executions", _FIND_OPEN_EVERY_S, self._find_open),
             _Chore("stale executions", stale_every_s, self._mark_stale),
             _Chore("live steps", _CLEANUP_EVERY_S, self._clean_live_steps),
             _Chore("process memory", _POLL_S, self._apply_memory),
@@ -186,13 +188,16 @@ class _Worker:
         await partitions.ensure_ahead(self._connection, datetime.now(UTC))
 
     async def _mark_stale(self) -> None:
-        metrics.STALE_EXECUTIONS.inc(await mark_stale(self._connection, self._stale_after))
+        metrics.STALE_EXECUTIONS.inc(await stale.time_out(self._connection, self._stale_after))
 
     async def _compact(self) -> None:
         await compaction.compact(self._connection)
 
     async def _sum_days(self) -> None:
         await compaction.sum_days(self._connection, datetime.now(UTC))
+
+    async def _find_open(self) -> None:
+        await stale.find_open(self._connection)
 
     async def _drop_idle(self) -> None:
         dropped = await idle.drop(self._connection, self._drop_after)

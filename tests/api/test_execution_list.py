@@ -61,6 +61,8 @@ VARIED: Sequence[Row] = [
     ),
 ]
 
+LATE = make_run(0xABC, start_time=NOON + timedelta(hours=2))
+
 
 async def numbers(api: httpx.AsyncClient, **parameters: Any) -> list[int]:
     """The numbers of the runs that a question finds, in order."""
@@ -106,8 +108,7 @@ FILTERS: Sequence[tuple[dict[str, Any], list[int]]] = [
 
 
 async def test_filters(api: httpx.AsyncClient, database_url: str) -> None:
-    late = make_run(0xABC, start_time=NOON + timedelta(hours=2))
-    await store_runs(database_url, [*VARIED, late])
+    await store_runs(database_url, [*VARIED, LATE])
     found = [(parameters, await numbers(api, **parameters)) for parameters, _ in FILTERS]
     assert found == FILTERS
 

@@ -10,7 +10,7 @@ from tests.spans import Sent, agent, chat, exception, steps, tool
 from tests.storing import Connection, fold_all, store
 
 from stepwell_receiver import wire
-from stepwell_storage.executions import mark_stale
+from stepwell_storage import stale
 from stepwell_storage.model import Step
 from stepwell_storage.rollups import compaction
 
@@ -67,7 +67,7 @@ async def test_rollups_equal_the_raw_rows_after_any_sequence(connection: Connect
             elif action == 2:
                 await compaction.sum_days(connection, now)
             elif rng.random() < 0.2:
-                await mark_stale(connection, timedelta(seconds=0))
+                await stale.time_out(connection, timedelta(seconds=0))
         await check_rollups(connection)
     await fold_all(connection)
     await check_rollups(connection)

@@ -47,7 +47,7 @@ class Supervisor:
         if self._database:
             await self._database.start()
             self._settings = dataclasses.replace(self._settings, database_url=self._database.url, data_dir=data_dir)
-        await asyncio.to_thread(runner.migrate, self._settings.database_url)
+        await asyncio.to_thread(runner.migrate, self._settings.database_url, may_use_timescale=self._settings.timescale)
         async with asyncio.TaskGroup() as group:
             for child in self._children:
                 group.create_task(child.start())

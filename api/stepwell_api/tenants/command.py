@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments, DATABASE_OPTIONS)
     logging.configure(settings.log_level, settings.log_format)
     with reachable_database(settings) as url:
-        runner.migrate(url)
+        runner.migrate(url, may_use_timescale=settings.timescale)
         asyncio.run(_act(url, arguments.action, arguments))
     return 0
 

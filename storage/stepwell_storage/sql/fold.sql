@@ -66,6 +66,14 @@ RETURNING e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.
           e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens, e.completion_tokens, e.cost_usd,
           e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total, e.agent_name, e.figures
 
+-- name: delete_cold_execution
+-- Removes a single one of long ago, named whole: of a compressed chunk only its neighbours are unpacked.
+DELETE FROM analytics.agent_executions
+WHERE workspace_id = %(workspace_id)s AND execution_id = %(execution_id)s AND start_time = %(start_time)s
+RETURNING workspace_id, agent_id, environment, version, start_time, last_activity_at, duration_ms, path, error_type,
+          error_step_name, error_fingerprint, prompt_tokens, completion_tokens, cost_usd, credits_consumed,
+          api_calls_count, memory_usage_mb, steps_total, agent_name, figures
+
 -- name: delete_keys
 -- Forgets executions that the newest fold no longer finds.
 DELETE FROM analytics.execution_keys k
@@ -73,17 +81,20 @@ USING unnest(%(workspace_ids)s::uuid[], %(execution_ids)s::text[]) AS gone (work
 WHERE k.workspace_id = gone.workspace_id AND k.execution_id = gone.execution_id
 
 -- name: upsert_keys
--- Where each execution stands in time, and in which process.
-INSERT INTO analytics.execution_keys (workspace_id, execution_id, trace_id, start_time, process_key, last_activity_at)
-SELECT workspace_id, execution_id, trace_id, start_time, process_key, last_activity_at
+-- Where each execution stands in time, in which process, and whether it goes on.
+INSERT INTO analytics.execution_keys (
+    workspace_id, execution_id, trace_id, start_time, process_key, last_activity_at, is_open
+)
+SELECT workspace_id, execution_id, trace_id, start_time, process_key, last_activity_at, is_open
 FROM unnest(%(workspace_ids)s::uuid[], %(execution_ids)s::text[], %(trace_ids)s::bytea[], %(start_times)s::timestamptz[],
-            %(process_keys)s::bytea[], %(last_activity_times)s::timestamptz[])
-     AS k (workspace_id, execution_id, trace_id, start_time, process_key, last_activity_at)
+            %(process_keys)s::bytea[], %(last_activity_times)s::timestamptz[], %(are_open)s::boolean[])
+     AS k (workspace_id, execution_id, trace_id, start_time, process_key, last_activity_at, is_open)
 ORDER BY workspace_id, execution_id
 ON CONFLICT (workspace_id, execution_id) DO UPDATE
     SET start_time = EXCLUDED.start_time,
         process_key = EXCLUDED.process_key,
-        last_activity_at = EXCLUDED.last_activity_at
+        last_activity_at = EXCLUDED.last_activity_at,
+        is_open = EXCLUDED.is_open
 
 -- name: read_run_payload
 -- Input and output of the spans that give an execution its own; from messages in their logs where they have none.
@@ -117,26 +128,3 @@ COPY analytics.agent_executions (
     models, step_span_ids, step_attempts, duplicate_span_ids, step_depths, step_marks, step_self_ms, duplicates_of,
     figures, created_at
 ) FROM STDIN
-
--- name: stale_executions
--- Some runs with no sign of life, locked, and what was counted of them.
-SELECT e.execution_id, e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at,
-       e.duration_ms, e.path, e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens,
-       e.completion_tokens, e.cost_usd, e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total,
-       e.agent_name, e.figures
-FROM analytics.agent_executions e
-WHERE e.status IN ('pending', 'running') AND e.last_activity_at < now() - %(stale_after)s::interval
-ORDER BY e.last_activity_at, e.workspace_id, e.execution_id
-LIMIT %(limit)s
-FOR UPDATE
-
--- name: time_out_executions
--- Makes these runs timeouts; spans that still arrive fold them anew.
-UPDATE analytics.agent_executions e
-SET status = 'timeout',
-    figures = CASE jsonb_typeof(e.figures) WHEN 'object' THEN e.figures || '{"status": "timeout"}' ELSE e.figures END,
-    updated_at = now()
-FROM unnest(%(workspace_ids)s::uuid[], %(execution_ids)s::text[], %(start_times)s::timestamptz[])
-     AS k (workspace_id, execution_id, start_time)
-WHERE e.workspace_id = k.workspace_id AND e.execution_id = k.execution_id AND e.start_time = k.start_time
-  AND e.start_time BETWEEN %(lowest)s AND %(highest)s

@@ -2,10 +2,12 @@
 -- PostgreSQL takes no parameters in these statements.
 
 -- name: missing
--- Which of these tables do not exist in our schema. Not by to_regclass: its cache may not know of a table that
--- another session has made since our transaction began.
+-- Which of these partitions do not exist; none where the parent is a hypertable, which makes its own chunks. Not by
+-- to_regclass: its cache may not know of a table that another session has made since our transaction began.
 SELECT wanted.name
-FROM unnest(%(names)s::text[]) AS wanted (name)
+FROM unnest(%(names)s::text[], %(parents)s::text[]) AS wanted (name, parent)
+JOIN pg_catalog.pg_class AS parent
+    ON parent.relname = wanted.parent AND parent.relnamespace = 'analytics'::regnamespace AND parent.relkind = 'p'
 LEFT JOIN pg_catalog.pg_class AS present
     ON present.relname = wanted.name AND present.relnamespace = 'analytics'::regnamespace
 WHERE present.oid IS NULL
