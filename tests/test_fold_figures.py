@@ -1,5 +1,8 @@
 """What executions count, how they ended and where their time went (contract, chapter 4)."""
 
+from typing import Any
+
+import pytest
 from tests.folding import OUTPUT, only, operations
 from tests.spans import MS, START_NS, Sent, agent, chat, exception, tool
 
@@ -266,3 +269,21 @@ def test_a_model_call_that_tells_nothing_of_its_request_says_nothing_of_its_answ
 
     assert only(agent("a", for_ms=100), silent).status is Status.SUCCESS
     assert only(agent("a", for_ms=100), chat("c", None, reason=None, parent="a", at_ms=1)).status is Status.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("ends_at_ms", "returned", "status"),
+    [(89, {}, Status.CANCELLED), (50, {}, Status.SUCCESS), (89, OUTPUT, Status.SUCCESS)],
+    ids=["ends-with-the-run", "ended-before", "returned-something"],
+)
+def test_a_tool_that_ends_with_a_cut_off_run_and_returned_nothing_was_cut_off(
+    ends_at_ms: int, returned: dict[str, Any], status: Status
+) -> None:
+    run = only(
+        agent("a", "refund", for_ms=90),
+        chat("c", parent="a", reason="tool_calls"),
+        tool("t", "lookup", parent="a", at_ms=20, for_ms=ends_at_ms - 20, attributes=returned),
+    )
+
+    assert run.status is Status.CANCELLED
+    assert [p.status for p in run.placements if p.operation == "execute_tool"] == [status]

@@ -106,3 +106,25 @@ def test_the_record_that_tells_a_stream_after_its_end_is_no_further_call() -> No
 
     assert [operation for operation, _ in operations(run)].count("chat") == 3
     assert run.prompt_tokens == 21
+
+
+def test_logfires_request_and_response_tell_an_mcp_tool_and_its_error() -> None:
+    request = json.dumps({"method": "tools/call", "params": {"name": "lookup", "arguments": {}}})
+    told = {"request": request, "response": json.dumps({"isError": True})}
+    got = step(Sent("s", told, name="MCP server handle request: tools/call", scope="logfire.mcp"))
+
+    assert (got.role, got.step_name, got.status) == (Role.TOOL, "lookup", Status.FAILED)
+
+
+def test_a_crews_task_is_no_agent_although_it_names_an_agents_operation() -> None:
+    crew = {"gen_ai.operation.name": "invoke_agent", "crewai.crew.name": "desk"}
+    task = {"gen_ai.operation.name": "invoke_agent", "traceloop.span.kind": "task"}
+    run = only(
+        Sent("w", crew, name="crewai.workflow", for_ms=90),
+        Sent("t", task, "w", "Refund A-17.task", for_ms=80),
+        agent("a", "Clerk", parent="t", for_ms=70),
+        chat("c", parent="a"),
+    )
+
+    assert run.agent_id == "desk"
+    assert operations(run)[1:3] == [("chain", "Refund A-17.task"), ("invoke_agent", "Clerk")]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from stepwell_receiver import values
-from stepwell_receiver.dialects.base import OPERATION_KINDS, Dialect, Keys, Kind
+from stepwell_receiver.dialects.base import CHAIN, OPERATION_KINDS, Dialect, Keys, Kind
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, Value
 from stepwell_storage.model import Role
 
@@ -76,9 +76,12 @@ def kind(span: Span, scope: Scope) -> Kind | None:
     """The operation name decides; without one, what else only agents, tools or models carry, then the span's name.
 
     Some instrumentations set the operation name only when the call ends well, but always name the span after it.
+    OpenLLMetry writes an agent's operation on the tasks of its crew as well; its own span kind tells them apart.
     """
     attributes = span.attributes
     operation = attributes.get("gen_ai.operation.name")
+    if operation == "invoke_agent" and attributes.get("traceloop.span.kind") == "task":
+        return CHAIN
     if isinstance(operation, str) and operation:
         return OPERATION_KINDS.get(operation) or Kind(_role_of_unknown(attributes), operation)
     if "traceloop.span.kind" in attributes:

@@ -16,6 +16,7 @@ _ASSOCIATED: Final = "traceloop.association.properties."
 FIELDS: Final[Mapping[str, Keys]] = {
     "own_name": ("traceloop.entity.name",),
     "workflow_name": ("traceloop.workflow.name",),
+    "agent_name": ("crewai.crew.name",),
     "prompt_tokens": ("llm.usage.prompt_tokens",),
     "completion_tokens": ("llm.usage.completion_tokens",),
     "cache_read_tokens": ("llm.usage.cache_read_input_tokens",),
@@ -50,5 +51,5 @@ DIALECT: Final = Dialect(
     markers=("traceloop.span.kind", "llm.request.type"),
     fields=FIELDS,
     input_keys=("traceloop.entity.input",),
-    output_keys=("traceloop.entity.output",),
+    output_keys=("traceloop.entity.output", "crewai.crew.result"),
 )

@@ -4,7 +4,7 @@
 `names`, `path` and `timing` say the rest. The result is the same for every order and repetition of the steps.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from stepwell_storage.fold import calls, checkpoints, ending, names, path, runs, timing, tree
 from stepwell_storage.fold.attempts import attempts_of
@@ -67,7 +67,7 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int], credits_
         output_span_id=output_span_id,
         checkpoints=checkpoints.of_run(members),
         process_key=_process_key(top, members) if memory_mb is None else None,
-        placements=_placements(whole, run, counted, ends_ns),
+        placements=_placements(whole, run, _statuses(counted, end), counted, ends_ns),
     )
 
 
@@ -110,7 +110,14 @@ def _path(whole: tree.Tree, run: runs.Run, counted: calls.Calls) -> str:
     return path.collapsed(path.logical_names(steps))
 
 
-def _placements(whole: tree.Tree, run: runs.Run, counted: calls.Calls, ends_ns: Sequence[int]) -> tuple[Placement, ...]:
+def _statuses(counted: calls.Calls, end: ending.Ending) -> Mapping[int, Status]:
+    """Statuses that differ from what the spans say themselves, by tree index."""
+    return counted.worst if end.cut_off is None else {**counted.worst, end.cut_off: Status.CANCELLED}
+
+
+def _placements(
+    whole: tree.Tree, run: runs.Run, statuses: Mapping[int, Status], counted: calls.Calls, ends_ns: Sequence[int]
+) -> tuple[Placement, ...]:
     index = {i: at for at, i in enumerate(run.members)}
     attempts = attempts_of(whole, run.members)
     own_ms = timing.self_durations_ms(whole, run.members)
@@ -125,7 +132,7 @@ def _placements(whole: tree.Tree, run: runs.Run, counted: calls.Calls, ends_ns: 
             parent_index=index.get(whole.parents[i]),
             depth=depths[i],
             attempt=attempts[i],
-            status=counted.worst.get(i, whole.steps[i].status),
+            status=statuses.get(i, whole.steps[i].status),
             operation="chain" if i in counted.duplicate_of else whole.steps[i].operation,
             duplicate_of=index.get(counted.duplicate_of[i]) if i in counted.duplicate_of else None,
             counts_tokens=i in counted.counted,

@@ -7,7 +7,7 @@ off in the middle (a model call that returned nothing, a tool call that nothing 
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from stepwell_storage.fold.calls import Calls
@@ -34,13 +34,17 @@ _MASKS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A run's status and, where it is not a success, what went wrong and in which step."""
+    """A run's status and, where it is not a success, what went wrong and in which step.
+
+    `cut_off` is the tree index of the tool call that was cut off with the run although its span says nothing of it.
+    """
 
     status: Status
     error_type: str | None = None
     error_message: str | None = None
     error_step_name: str | None = None
     error_fingerprint: str | None = None
+    cut_off: int | None = None
 
 
 def of_run(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> Ending:
@@ -55,7 +59,8 @@ def of_run(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> Endin
         if broken is not None:
             return _with_cause(tree, broken, tree.steps[broken].status)
     if status is Status.SUCCESS and tree.steps[root].role is not Role.TOOL and _was_cut_off(tree, root, members, calls):
-        status = Status.CANCELLED
+        tool = _tool_cut_off(tree, root, members)
+        return replace(_with_cause(tree, innermost if tool is None else tool, Status.CANCELLED), cut_off=tool)
     if status in _BAD:
         return _with_cause(tree, innermost, status)
     return Ending(status)
@@ -190,6 +195,21 @@ def _ends_in_tool(tree: Tree, root: int, members: Sequence[int], last_model: Ste
         return False
     ended_promptly = end_ns - tool_end_ns <= _PROMPT_END_SHARE * max(end_ns - tree.steps[root].start_ns, 1)
     return not (was_done and ended_promptly)
+
+
+def _tool_cut_off(tree: Tree, root: int, members: Sequence[int]) -> int | None:
+    """The tool call that ended, without any output, when the cut-off run did."""
+    tools = [i for i in members if tree.steps[i].role is Role.TOOL]
+    last = max(tools, key=lambda i: (tree.steps[i].end_ns or 2**63, i), default=None)
+    if last is None:
+        return None
+    tool, end_ns = tree.steps[last], tree.steps[root].end_ns
+    if tool.has_output or tool.status is not Status.SUCCESS or tool.end_ns is None or end_ns is None:
+        return None
+    if any(tree.steps[i].role in _FOLLOWING and tree.steps[i].start_ns >= tool.end_ns for i in members):
+        return None
+    ended_together = end_ns - tool.end_ns <= _PROMPT_END_SHARE * max(end_ns - tree.steps[root].start_ns, 1)
+    return last if ended_together else None
 
 
 def _with_cause(tree: Tree, root: int, status: Status) -> Ending:

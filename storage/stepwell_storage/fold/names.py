@@ -16,6 +16,7 @@ _DEFAULTS: Final = frozenset(
         "agent run",
         "workflow",
         "crew",
+        "crewai",
         "flow",
         "graph",
         "swarm",
