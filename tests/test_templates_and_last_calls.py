@@ -38,6 +38,13 @@ def test_a_session_that_was_not_set_is_none() -> None:
     assert step(Sent("s", {TEMPLATE: "Agent run: {name!r}", "name": "x", "group_id": "null"})).session_id is None
 
 
+def test_the_error_that_logfire_writes_as_json_is_the_message() -> None:
+    error = '{"message": "Guardrail tripwire triggered", "data": {"guardrail": "no_swear"}}'
+    turn = Sent("s", {TEMPLATE: "Turn {turn} for agent x", "error": error}, status=wire.STATUS_ERROR)
+
+    assert step(turn).error_message == "Guardrail tripwire triggered: no_swear"
+
+
 def test_an_operation_that_only_the_spans_name_tells_counts() -> None:
     run = only(
         Sent("w", name="invoke_workflow refund", status=wire.STATUS_ERROR, for_ms=90),

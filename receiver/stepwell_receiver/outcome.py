@@ -43,7 +43,7 @@ def of_span(span: Span, told: Attributes, *, is_live: bool) -> Outcome:
     exception = _last_exception(span)
     if not _went_wrong(span, told, exception):
         return Outcome(Status.SUCCESS)
-    error_type, message = _error_of(span, exception)
+    error_type, message = _error_of(span, told, exception)
     return Outcome(
         status=_status_of(error_type, message),
         error_type=error_type,
@@ -84,11 +84,11 @@ def _last_exception(span: Span) -> Attributes | None:
     return None
 
 
-def _error_of(span: Span, exception: Attributes | None) -> tuple[str | None, str | None]:
+def _error_of(span: Span, told: Attributes, exception: Attributes | None) -> tuple[str | None, str | None]:
     """(type, message): the exception's own, else the error attributes, else what the status message spells out."""
     raised = exception or {}
     message = values.as_text(raised.get("exception.message")) or span.status_message.strip() or None
-    message = message or values.as_text(values.first(span.attributes, ("error.message", "exception.message")))
+    message = message or values.as_text(values.first(told, ("error.message", "exception.message")))
     error_type = values.as_text(raised.get("exception.type"))
     if error_type in (None, "_OTHER"):
         error_type = values.as_text(values.first(span.attributes, ("error.type", "exception.type")))

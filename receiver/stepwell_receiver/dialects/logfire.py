@@ -58,9 +58,17 @@ def kind(span: Span, scope: Scope) -> Kind | None:
     return None
 
 
-def without_nulls(span: Span) -> Attributes:
-    """The session where there is none: Logfire writes what is not set as JSON's word for it."""
-    return {"group_id": None} if span.attributes.get("group_id") == "null" else {}
+def as_told(span: Span) -> Attributes:
+    """No session where Logfire writes JSON's word for nothing; the message in an agent's error."""
+    told: Attributes = {"group_id": None} if span.attributes.get("group_id") == "null" else {}
+    error = span.attributes.get("error")
+    parsed = values.parse_container(error) if isinstance(error, str) else error
+    message = values.as_text(parsed.get("message")) if isinstance(parsed, dict) else None
+    if message:
+        details = parsed.get("data") if isinstance(parsed, dict) else None
+        cause = values.as_text(values.first(details, ("error", "guardrail"))) if isinstance(details, dict) else None
+        told["error.message"] = f"{message}: {cause}" if cause else message
+    return told
 
 
 DIALECT: Final = Dialect(
@@ -70,5 +78,5 @@ DIALECT: Final = Dialect(
     fields=FIELDS,
     input_keys=("input", "request_data", "raw_input"),
     output_keys=("output", "response_data", "response"),
-    derive=without_nulls,
+    derive=as_told,
 )
