@@ -238,6 +238,12 @@ def test_steps_of_haystack_agents_are_model_and_tool_calls(sent: Sent, role: Rol
     assert (mapped.role, mapped.step_name) == (role, step_name)
 
 
+def test_haystack_is_known_whatever_name_the_application_gave_its_tracer() -> None:
+    mapped = step(Sent("s", {"haystack.agent.max_steps": 5}, name="haystack.agent.run", scope="my-app"))
+
+    assert mapped.framework == "haystack"
+
+
 @pytest.mark.parametrize("key", ["haystack.agent.step.llm.output", "haystack.component.output"])
 def test_haystacks_usage_stands_in_the_models_reply(key: str) -> None:
     usage = {"prompt_tokens": 100, "completion_tokens": 10}

@@ -145,7 +145,7 @@ def _map_span(span: Span, source: _Source, max_attribute_bytes: int) -> Step:
         service_name=source.service_name,
         service_version=source.service_version,
         environment=fields.text("environment") or source.environment,
-        framework=source.framework,
+        framework=source.framework or dialect.framework,
         scope_name=values.as_name(source.scope.name),
         process_key=source.process_key,
         has_input=given is not None,

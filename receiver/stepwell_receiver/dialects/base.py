@@ -34,6 +34,7 @@ class Dialect:
     `markers` and `scopes` spare asking: where they are given, the dialect knows no span that has none of these
     attribute keys and is of none of these scopes.
     `spans_name_agents` is False where spans are called after a method of the framework, never after the agent.
+    `framework` is what wrote the span where its scope does not tell, as with tracers that the application names.
     `derive` gives further attributes that are hidden in the span's name or in JSON text, for `fields` to look up.
     """
 
@@ -48,6 +49,7 @@ class Dialect:
     output_prefix: str | None = None
     spans_name_agents: bool = True
     derive: Callable[[Span], Attributes] | None = None
+    framework: str | None = None
 
 
 OPERATION_KINDS: Final[Mapping[str, Kind]] = {

@@ -138,4 +138,5 @@ DIALECT: Final = Dialect(
         "haystack.agent.output",
     ),
     derive=of_payload,
+    framework="haystack",
 )
