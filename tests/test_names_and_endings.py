@@ -32,6 +32,17 @@ def test_a_method_of_the_framework_names_no_agent() -> None:
     assert (run.agent_id, run.agent_name) == ("shop", None)
 
 
+@pytest.mark.parametrize("pattern", ["Sequential", "Concurrent", "GroupChat", "Magentic", "Handoff"])
+def test_a_workflow_that_is_called_after_its_pattern_goes_by_its_first_agent(pattern: str) -> None:
+    run = only(
+        Sent("w", {"gen_ai.workflow.name": pattern, **OUTPUT}, name=f"invoke_workflow {pattern}", for_ms=50),
+        agent("a", "writer", parent="w"),
+        agent("b", "reviewer", parent="w", at_ms=20),
+    )
+
+    assert run.agent_id == "writer"
+
+
 @pytest.mark.parametrize(
     ("scope", "framework"),
     [
