@@ -177,16 +177,16 @@ async def _update_some(connection: Connection, process: Mapping[str, Any], rows:
     execution_ids, starts, ends = (list(column) for column in zip(*rows, strict=True))
     times = {"start_times": starts, "last_activity_times": ends, "lowest": min(starts), "highest": max(starts)}
     parameters = {**process, **times, "execution_ids": execution_ids}
-    cursor = await connection.execute(SQL.counted_executions, parameters)
-    counted = {row[0]: run_of_row(row[1:]) for row in await cursor.fetchall()}
+    cursor = await connection.execute(SQL.known_memory, parameters)
+    known_mb = dict(await cursor.fetchall())
     cursor = await connection.execute(SQL.update_executions, parameters)
     updated = await cursor.fetchall()
     changes = Changes()
-    for execution_id, memory_mb in updated:
-        run = counted.get(execution_id)
+    for execution_id, *columns in updated:
+        run = run_of_row(columns)
         if run is not None:
-            changes.take_away([run])
-            changes.add([replace(run, memory_mb=memory_mb)])
+            changes.take_away([replace(run, memory_mb=known_mb[execution_id])])
+            changes.add([run])
     await deltas.write(connection, changes)
     return len(updated)
 

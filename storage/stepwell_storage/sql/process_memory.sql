@@ -65,18 +65,14 @@ WHERE k.workspace_id = %(workspace_id)s AND k.process_key = %(process_key)s
 ORDER BY k.last_activity_at, k.execution_id
 LIMIT %(limit)s;
 
--- name: counted_executions
--- Executions at their known start times, locked, and what was counted of them.
-SELECT e.execution_id, e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at,
-       e.duration_ms, e.path, e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens,
-       e.completion_tokens, e.cost_usd, e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total,
-       e.agent_name, e.figures
+-- name: known_memory
+-- The memory that executions at their known start times have now; no one else can change that (lock_writers). Not locked
+-- by FOR UPDATE, which compressed chunks do not know.
+SELECT e.execution_id, e.memory_usage_mb
 FROM unnest(%(execution_ids)s::text[], %(start_times)s::timestamptz[]) AS k (execution_id, start_time)
 JOIN analytics.agent_executions e
     ON e.workspace_id = %(workspace_id)s AND e.execution_id = k.execution_id AND e.start_time = k.start_time
-    AND e.start_time BETWEEN %(lowest)s AND %(highest)s
-ORDER BY e.execution_id
-FOR UPDATE OF e;
+    AND e.start_time BETWEEN %(lowest)s AND %(highest)s;
 
 -- name: update_executions
 -- Gives executions of a process the memory that its samples tell, where that is another than before. The key is asked
@@ -92,7 +88,10 @@ JOIN analytics.execution_keys k ON k.workspace_id = %(workspace_id)s AND k.execu
 WHERE e.workspace_id = %(workspace_id)s AND e.execution_id = told.execution_id AND e.start_time = told.start_time
   AND e.start_time BETWEEN %(lowest)s AND %(highest)s
   AND e.memory_usage_mb IS DISTINCT FROM told.memory_mb
-RETURNING e.execution_id, e.memory_usage_mb;
+RETURNING e.execution_id, e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at,
+          e.duration_ms, e.path, e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens,
+          e.completion_tokens, e.cost_usd, e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total,
+          e.agent_name, e.figures;
 
 -- name: delete_old_samples
 -- Deletes samples by when they came, since the times in them may be anything.
