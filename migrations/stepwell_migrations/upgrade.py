@@ -18,16 +18,17 @@ from stepwell_migrations.move import Report
 LOCK_KEY = 0x7374657077656C6C
 
 
-def upgrade(url: str, *, may_use_timescale: bool = True) -> None:
-    """`runner.migrate` for a database that is not at `runner.HEAD`.
+def upgrade(url: str, *, may_use_timescale: bool = True, target: str = runner.HEAD) -> None:
+    """`runner.migrate` for a database that is not at `runner.HEAD`; an earlier target is for tests of upgrades.
 
     Raises:
         MigrationError: with the mend; its subclasses tell the cause.
     """
     with _told_errors(), _connected(url) as connection, _lock(connection):
         _prepare_schema(connection)
-        command.upgrade(_config(connection), "head")
-        engine.settle(url, may_use_timescale=may_use_timescale)
+        command.upgrade(_config(connection), target)
+        if target == runner.HEAD:
+            engine.settle(url, may_use_timescale=may_use_timescale)
 
 
 def move_to_timescale(url: str, report: Report) -> int:
