@@ -33,6 +33,7 @@ COMMANDS = {
     "api": Command("stepwell_api.parts.api", "the HTTP API alone"),
     "demo": Command("stepwell_api.demo", "send real agent runs to a running Stepwell", extra="demo"),
     "workspace": Command("stepwell_api.tenants.workspaces", "create and list workspaces"),
+    "retention": Command("stepwell_api.tenants.retention", "show and set how long what is kept"),
     "key": Command("stepwell_api.tenants.api_keys", "create, list and revoke API keys"),
 }
 

@@ -137,6 +137,8 @@ class Ingest:
             raise
         if result.rejected:
             batch.rejected[result.reason or Reason.UNSTORABLE] += result.rejected
+        if result.too_old:
+            batch.rejected[Reason.TOO_OLD] += result.too_old
         account.stored(result.stored)
         account.duplicate(result.duplicate)
         for reason, count in batch.rejected.items():

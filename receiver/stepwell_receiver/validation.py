@@ -34,8 +34,9 @@ class Reason(StrEnum):
     INVALID_SPAN_ID = "invalid_span_id"
     INVALID_PARENT_SPAN_ID = "invalid_parent_span_id"
     TIMESTAMP_OUT_OF_RANGE = "timestamp_out_of_range"
+    TOO_OLD = "too_old"
+    """Said by the database's side of the commit, as is the next."""
     UNSTORABLE = "unstorable"
-    """Said by the database's side of the commit."""
     INTERNAL_ERROR = "internal_error"
     """Counted only: the request was answered with an error of ours that its sender will not repeat."""
 
@@ -46,6 +47,7 @@ EXPLANATIONS: Final[Mapping[str, str]] = {
     Reason.INVALID_SPAN_ID: "with an invalid span id (8 bytes, not all zero)",
     Reason.INVALID_PARENT_SPAN_ID: "with an invalid parent span id (8 bytes or none)",
     Reason.TIMESTAMP_OUT_OF_RANGE: "with a timestamp out of range (nanoseconds since 1970 in 64 bits)",
+    Reason.TOO_OLD: "from before what the workspace still keeps (`stepwell retention show`)",
     Reason.UNSTORABLE: "that the database cannot hold",
     NO_SPAN_CONTEXT: "without a span context (Stepwell keeps the logs of spans)",
 }

@@ -14,6 +14,7 @@ from stepwell_storage import ledger
 from stepwell_storage.errors import DatabaseUnavailableError, QueueFullError
 from stepwell_storage.model import Fact, MemorySample
 from stepwell_storage.partitions import KnownDays
+from stepwell_storage.retention.horizon import Horizons
 from stepwell_storage.settings import Settings
 from stepwell_storage.writer import SHORTEST_RETRY_S, CommitResult, Part, Writer
 
@@ -28,8 +29,8 @@ class Committer:
 
     def __init__(self, settings: Settings, *, writers: int = WRITERS) -> None:
         self._max_queued_bytes = settings.max_queued_bytes
-        days = KnownDays()
-        self._writers = [Writer(settings.database_url, days) for _ in range(writers)]
+        days, horizons = KnownDays(), Horizons()
+        self._writers = [Writer(settings.database_url, days, horizons) for _ in range(writers)]
         self._tasks: list[asyncio.Task[None]] = []
         self._is_open = False
 

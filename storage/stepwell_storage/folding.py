@@ -17,6 +17,7 @@ from stepwell_storage import findings, idle, ledger, metrics, queries
 from stepwell_storage.executions import replace_executions
 from stepwell_storage.fold import fold_trace
 from stepwell_storage.keys import credit_rates
+from stepwell_storage.retention import horizon
 from stepwell_storage.traces import TraceWindow, read_narrow
 
 SQL = queries.load("fold")
@@ -76,6 +77,10 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
     found = ledger.Tally()
     async with connection.transaction():
         windows = await _claim(connection, [sequence for trace in traces for sequence in trace.sequences])
+        # Of closed traces some rows are gone: what was folded of them stays as it is until its own time is over.
+        await horizon.hold(connection)
+        gone = await horizon.closed(connection, windows)
+        windows = [window for window in windows if window not in gone]
         if windows:
             steps = await read_narrow(connection, windows)
             rates = await credit_rates(connection, [window.workspace_id for window in windows])

@@ -121,6 +121,18 @@ async def list_workspaces(connection: psycopg.AsyncConnection) -> list[Workspace
         return await cursor.fetchall()
 
 
+async def find_workspace(connection: psycopg.AsyncConnection, name: str) -> Workspace:
+    """The workspace of this name.
+
+    Raises:
+        UnknownWorkspaceError: there is none.
+    """
+    for workspace in await list_workspaces(connection):
+        if workspace.name == name:
+            return workspace
+    raise UnknownWorkspaceError(f"There is no workspace named {name!r}")
+
+
 async def set_credit_rate(connection: psycopg.AsyncConnection, name: str, credits_per_usd: float | None) -> Workspace:
     """Sets how many credits a US dollar is, for runs that are folded from now on; ``None`` for no rate.
 

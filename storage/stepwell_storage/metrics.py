@@ -88,6 +88,14 @@ TOKENS_EXCLUDED = Counter(
     "stepwell_tokens_excluded_total", "Tokens that no execution counts, since another span reports them too.", ["kind"]
 )
 STALE_EXECUTIONS = Counter("stepwell_stale_executions_total", "Runs without a sign of life that became a timeout.")
+RETENTION_ROWS = Counter(
+    "stepwell_retention_rows_total", "Rows that were deleted or emptied since their time was over.", ["relation"]
+)
+RETENTION_SECONDS = Histogram(
+    "stepwell_retention_seconds",
+    "Duration of one pass over all whose time is over.",
+    buckets=(0.1, 1.0, 10.0, 60.0, 600.0, 3600.0),
+)
 
 # API.
 API_REQUESTS = Counter("stepwell_api_requests_total", "API requests by route and HTTP status.", ["route", "code"])

@@ -116,6 +116,24 @@ api_keys = Table(
     UniqueConstraint("key_hash"),
 )
 
+retention = Table(
+    "retention",
+    metadata,
+    _key("workspace_id", UUID()),
+    *_optional(Integer(), "raw_days", "payload_days", "hour_days", "day_days"),
+    *_optional(TIME, "raw_before", "payloads_before", "deleted_at"),
+    *[CheckConstraint(f"{name} >= 0") for name in ("raw_days", "payload_days", "hour_days", "day_days")],
+)
+
+deleted_traces = Table(
+    "deleted_traces",
+    metadata,
+    _key("workspace_id", UUID()),
+    _key("trace_id", BYTEA()),
+    *_optional(ARRAY(BYTEA()), "span_ids"),
+    _now("deleted_at"),
+)
+
 step_facts = Table("step_facts", metadata, *_step_columns(is_start_in_key=True), postgresql_partition_by=BY_START)
 
 live_steps = Table("live_steps", metadata, *_step_columns(is_start_in_key=False))

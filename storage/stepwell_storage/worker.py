@@ -17,6 +17,7 @@ import psycopg
 from stepwell_storage import facts, folding, idle, ledger, metrics, partitions, process_memory, stale
 from stepwell_storage.database import UNAVAILABLE, connect
 from stepwell_storage.errors import DatabaseUnavailableError
+from stepwell_storage.retention import passes
 from stepwell_storage.rollups import compaction
 from stepwell_storage.settings import Settings
 
@@ -85,6 +86,7 @@ class _Worker:
     def __init__(self, settings: Settings, working: Connection, listening: Connection) -> None:
         self._connection = working
         self._listening = listening
+        self._database_url = settings.database_url
         self._rest_until: dict[folding.Key, float] = {}
         self._drop_after = timedelta(seconds=settings.drop_after_s)
         self._stale_after = timedelta(seconds=settings.stale_after_s)
@@ -109,6 +111,7 @@ class _Worker:
         await self._listening.execute("LISTEN stepwell_dirty")
         woken = asyncio.Event()
         listener = asyncio.create_task(self._listen(woken))
+        retention = asyncio.create_task(passes.keep_making(self._database_url))
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -124,9 +127,10 @@ class _Worker:
                 if listener.done():
                     listener.result()
         finally:
-            listener.cancel()
-            stopping.cancel()
-            await asyncio.gather(listener, stopping, return_exceptions=True)
+            tasks = (listener, stopping, retention)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen(self, woken: asyncio.Event) -> None:
         async for _ in self._listening.notifies():

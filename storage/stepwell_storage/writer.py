@@ -21,6 +21,7 @@ from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.facts import RecentKeys, insert_facts
 from stepwell_storage.model import Fact, Step
 from stepwell_storage.partitions import KnownDays
+from stepwell_storage.retention.horizon import TOO_OLD, Horizons
 from stepwell_storage.rows import UnstorableStepError
 
 LOGGER = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ PASSING_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """What became of the facts of one submit, all of it durable; the three counts add up to the facts."""
+    """What became of the facts of one submit, all of it durable; the four counts add up to the facts."""
 
     stored: int = 0
     """New steps, running ones included, and new log records."""
@@ -70,6 +71,8 @@ class CommitResult:
     """Facts that the database cannot take; sending them again would not help."""
     reason: str | None = None
     """Why, as a word for ``stepwell_spans_rejected_total``; ``None`` where none was rejected."""
+    too_old: int = 0
+    """Facts from before what the workspace still keeps."""
 
     def __add__(self, other: "CommitResult") -> "CommitResult":
         return CommitResult(
@@ -77,6 +80,7 @@ class CommitResult:
             self.duplicate + other.duplicate,
             self.rejected + other.rejected,
             self.reason or other.reason,
+            self.too_old + other.too_old,
         )
 
 
@@ -136,12 +140,13 @@ class Session:
 class Writer:
     """Commits what is put into its queue, group after group; everything of a trace goes through the same writer."""
 
-    def __init__(self, url: str, days: KnownDays) -> None:
+    def __init__(self, url: str, days: KnownDays, horizons: Horizons) -> None:
         self.queued_bytes = 0
         """Size of what waits or is being committed."""
         self.bytes_per_s = ASSUMED_BYTES_PER_S
         """How fast groups went lately."""
         self._days = days
+        self._horizons = horizons
         self._session = Session(url)
         self._recent = RecentKeys()
         self._queue: deque[Part] = deque()
@@ -265,20 +270,34 @@ class Writer:
         raise AssertionError("the last attempt returns or raises")
 
     async def _insert_once(self, connection: psycopg.AsyncConnection, group: Sequence[Part]) -> list[CommitResult]:
+        await self._horizons.refresh(connection)
+        young = [_without_old(part, self._horizons) for part in group]
         batches: dict[UUID, list[Fact]] = {}
-        for part in group:
+        for part in young:
             batches.setdefault(part.source.workspace_id, []).extend(part.facts)
-        starts_ns = (fact.start_ns for part in group for fact in part.facts if isinstance(fact, Step))
+        starts_ns = (fact.start_ns for part in young for fact in part.facts if isinstance(fact, Step))
         await self._days.ensure(connection, starts_ns)
         tally = ledger.Tally()
         now_ns = time.time_ns()
         async with connection.transaction():
             insertion = await insert_facts(connection, batches, recent=self._recent)
             repeated = Counter(map(id, insertion.repeated))
-            results = [_count(part, repeated, tally, now_ns) for part in group]
+            results = [
+                replace(_count(kept, repeated, tally, now_ns), too_old=len(part.facts) - len(kept.facts))
+                for part, kept in zip(group, young, strict=True)
+            ]
             await ledger.append(connection, tally)
         ledger.observe(tally)
         return results
+
+
+def _without_old(part: Part, horizons: Horizons) -> Part:
+    """The part without what is too old to be kept, which is rejected instead."""
+    young = horizons.young(part.source.workspace_id, part.facts)
+    if len(young) == len(part.facts):
+        return part
+    old = Counter({TOO_OLD: len(part.facts) - len(young)})
+    return replace(part, facts=young, rejected=Counter(part.rejected) + old)
 
 
 def _unavailable(error: Exception) -> DatabaseUnavailableError:
