@@ -32,6 +32,7 @@ COMMANDS = {
     "worker": Command("stepwell_api.parts.worker", "the background worker alone"),
     "api": Command("stepwell_api.parts.api", "the HTTP API alone"),
     "demo": Command("stepwell_api.demo", "send real agent runs to a running Stepwell", extra="demo"),
+    "doctor": Command("stepwell_api.doctor.command", "what the database offers, and the mend for what is wrong"),
     "workspace": Command("stepwell_api.tenants.workspaces", "create and list workspaces"),
     "retention": Command("stepwell_api.tenants.retention", "show and set how long what is kept"),
     "key": Command("stepwell_api.tenants.api_keys", "create, list and revoke API keys"),
