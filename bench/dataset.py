@@ -22,6 +22,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import psycopg
+from bench.counting import count_runs
 from bench.forms import Form, make_forms
 from bench.templates import make_templates
 from bench.texts import Texts
@@ -95,6 +96,7 @@ async def _prepare(url: str, executions: int, days: int, stop: datetime, streams
 async def settle(url: str) -> None:
     """What follows from the rows and is kept beside them, and the statistics and visibility that autovacuum makes."""
     async with await connect(url) as connection:
+        await count_runs(connection)
         await connection.execute("VACUUM (ANALYZE)")
         await connection.execute("CHECKPOINT")
 
