@@ -59,7 +59,7 @@ async def rollups(connection: Connection, kind: str) -> dict[tuple[Any, ...], Ro
     result = {}
     for found in await cursor.fetchall():
         values = dict(zip(MEASURES, found[8:-2], strict=True))
-        values["durations"] = {bucket: count for bucket, count in histogram.merged(found[-2]).items() if count}
+        values["durations"] = histogram.from_array(histogram.merged(found[-2]))
         values["last_seen"] = found[-1]
         if found[4] == kind and values["executions"]:
             result[(*found[:4], *found[5:8])] = values
@@ -90,7 +90,14 @@ async def _check_runs(connection: Connection, runs: list[tuple[Any, ...]]) -> No
         **_grouped(runs, lambda run: ("", run[18], None), everyone=False),
         **_grouped([("", *run[1:]) for run in runs], lambda run: ("", None, None), everyone=False),
     }
-    found = await rollups(connection, "execution")
+    await _check_figures(await rollups(connection, "execution"), groups)
+    merged: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
+    for key, members in groups.items():
+        merged[(key[0], "", "", *key[3:])] += members
+    await _check_figures(await rollups(connection, "total"), merged)
+
+
+async def _check_figures(found: dict[tuple[Any, ...], Row], groups: dict[tuple[Any, ...], Any]) -> None:
     assert found.keys() == groups.keys()
     for key, members in groups.items():
         row = found[key]

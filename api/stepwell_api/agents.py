@@ -106,9 +106,7 @@ def _is_found(text: str | None, agent_id: str, figures: Mapping[str | None, Tota
 
 
 def _agent(agent_id: str, by_name: Mapping[str | None, Totals], running: int) -> Agent:
-    total = Totals()
-    for figures in by_name.values():
-        total.add(figures)
+    total = Totals.of(by_name.values())
     finished = sum(total[status] for status in FINISHED)
     p50, p95 = total.duration_percentiles((0.5, 0.95))
     prompt = total.known("prompt_tokens", "prompt_known")

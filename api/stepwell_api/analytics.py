@@ -41,9 +41,10 @@ async def analyze(
     """All figures of the contract; of every agent where `agent_id` is ``None``."""
     asked = ALL_AGENTS if agent_id is None else agent_id
     question = Question(workspace_id, asked, window, parameters.environment, parameters.version, datetime.now(UTC))
-    hours = await rollups.by_hour(connection, question)
+    edges = await rollups.read_edges(connection, question)
+    hours = await rollups.by_hour(connection, question, edges)
     previous = await rollups.of_runs(connection, replace(question, window=window.previous()))
-    failures = await failures_of(connection, question)
+    failures = await failures_of(connection, question, edges)
     return describe(window, hours, previous, failures)
 
 
@@ -51,9 +52,7 @@ def describe(
     window: Window, hours: Mapping[datetime, Totals], previous: Totals, failures: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The answer made of the figures."""
-    total = Totals()
-    for figures in hours.values():
-        total.add(figures)
+    total = Totals.of(hours.values())
     statistics, before = _statistics(total), _statistics(previous)
     success_rate = _percent(total["success"], total["executions"])
     return {
@@ -79,14 +78,13 @@ def change(now: float | None, before: float | None) -> float | None:
     return (now - before) / before
 
 
-def shown_histogram(durations: histogram.Histogram) -> list[dict[str, Any]]:
+def shown_histogram(durations: Sequence[int] | None) -> list[dict[str, Any]]:
     """Buckets without gaps from the first that holds something to the last."""
     finer = histogram.BUCKETS_A_DECADE // BUCKETS_A_DECADE
     counts: dict[int, int] = {}
-    for bucket, count in durations.items():
-        if count:
-            shown = -(-bucket // finer) if bucket else 0
-            counts[shown] = counts.get(shown, 0) + count
+    for bucket, count in histogram.from_array(durations).items():
+        shown = -(-bucket // finer) if bucket else 0
+        counts[shown] = counts.get(shown, 0) + count
     if not counts:
         return []
     return [

@@ -1,6 +1,6 @@
 """Failed runs by the type of their error: how many, how long they ran, when, and some of them to look at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stepwell_api import rollups
-from stepwell_api.rollups import HOUR, Question, Totals
+from stepwell_api.rollups import HOUR, Edges, Question, Totals
 from stepwell_api.times import Window
 from stepwell_storage.rollups.figures import Kind
 
@@ -17,75 +17,65 @@ EXAMPLES = 5
 ErrorType = str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Hours:
-    """When runs failed with one type of error, by whole hours."""
+@dataclass(slots=True)
+class _Failures:
+    """Failed runs of one type of error."""
 
-    first: datetime
-    newest: Sequence[datetime]
+    count: int = 0
+    duration_ms: float = 0.0
+    duration_count: int = 0
+    first_hour: datetime | None = None
+    """``None`` where all of them started at the window's edges."""
+    last_hours: Sequence[datetime] = ()
 
 
-async def failures_of(connection: AsyncConnection, question: Question) -> list[dict[str, Any]]:
+async def failures_of(connection: AsyncConnection, question: Question, edges: Edges) -> list[dict[str, Any]]:
     """The contract's ``failure_analysis``, the most frequent type first.
 
     The examples, and the minutes of the first and the last failure, are those of runs that are still kept.
     """
-    totals: dict[ErrorType, Totals] = {}
-    for item, figures in (await rollups.by_item(connection, question, Kind.FAILURE)).items():
-        totals.setdefault(item.detail, Totals()).add(figures)
-    failed = sum(figures["failed"] for figures in totals.values())
-    types = sorted(totals, key=lambda name: (-totals[name]["failed"], name is None, name or ""))
-    seen = await _seen(connection, question, types)
-    return [
-        {
-            "error_type": name,
-            "count": totals[name]["failed"],
-            "avg_duration_before_failure": totals[name].mean("duration_ms", "duration_count"),
-            "share": totals[name]["failed"] / failed,
-            **seen[name],
-        }
-        for name in types
-    ]
+    found = await _whole_hours(connection, question)
+    for _, item, figures in edges.of(question.agent_id):
+        if item.kind is Kind.FAILURE:
+            _add(found.setdefault(item.detail, _Failures()), figures)
+    types = sorted(found, key=lambda name: (-found[name].count, name is None, name or ""))
+    failed = sum(failures.count for failures in found.values())
+    runs = await _runs(connection, question, [(name, found[name]) for name in types]) if types else {}
+    return [_described(name, found[name], failed, question, runs.get(place, [])) for place, name in enumerate(types)]
 
 
-async def _seen(
-    connection: AsyncConnection, question: Question, types: Sequence[ErrorType]
-) -> dict[ErrorType, dict[str, Any]]:
-    """First and last failure of each type, and the newest runs."""
-    if not types:
-        return {}
-    hours = await _hours(connection, question)
-    asked = [
-        (place, name, window, newest)
-        for place, name in enumerate(types)
-        for window, newest in _windows(question, hours.get(name))
-    ]
-    runs = await _runs(connection, question, asked)
-    return {name: _described(question, hours.get(name), runs.get(place, [])) for place, name in enumerate(types)}
-
-
-async def _hours(connection: AsyncConnection, question: Question) -> Mapping[ErrorType, _Hours]:
+async def _whole_hours(connection: AsyncConnection, question: Question) -> dict[ErrorType, _Failures]:
     whole = question.hours()
     if whole is None:
         return {}
     parameters = {**question.parameters(), "start": whole.start, "stop": whole.stop}
-    rows = await connection.exec_driver_sql(rollups.SQL.read_failure_hours, parameters)
-    return {row.error_type: _Hours(row.first_hour, row.last_hours) for row in rows}
+    rows = await connection.exec_driver_sql(rollups.SQL.read_failures, parameters)
+    return {row[0]: _Failures(*row[1:]) for row in rows.all()}
 
 
-def _windows(question: Question, hours: _Hours | None) -> list[tuple[Window, bool]]:
+def _add(failures: _Failures, figures: Totals) -> None:
+    failures.count += figures["failed"]
+    failures.duration_ms += figures["duration_ms"]
+    failures.duration_count += figures["duration_count"]
+
+
+def _windows(question: Question, failures: _Failures) -> list[tuple[Window, bool]]:
     """Where to look for a type's first run (False) and its newest ones (True): an hour each, and the edges."""
     found = [(edge, newest) for edge in question.edges() for newest in (False, True)]
-    if hours is not None:
-        found.append((Window(hours.first, hours.first + HOUR), False))
-        found += [(Window(hour, hour + HOUR), True) for hour in hours.newest]
-    return found
+    if failures.first_hour is not None:
+        found.append((Window(failures.first_hour, failures.first_hour + HOUR), False))
+    return found + [(Window(hour, hour + HOUR), True) for hour in failures.last_hours]
 
 
 async def _runs(
-    connection: AsyncConnection, question: Question, asked: Sequence[tuple[int, ErrorType, Window, bool]]
+    connection: AsyncConnection, question: Question, types: Sequence[tuple[ErrorType, _Failures]]
 ) -> dict[int, list[tuple[datetime, str]]]:
-    """(start, id) of the runs found, by the place of their type."""
+    """(start, id) of the first run and of the newest ones, by the place of their type."""
+    asked = [
+        (place, name, window, newest)
+        for place, (name, failures) in enumerate(types)
+        for window, newest in _windows(question, failures)
+    ]
     parameters = {
         **question.parameters(),
         "places": [place for place, *_ in asked],
@@ -100,12 +90,19 @@ async def _runs(
     return found
 
 
-def _described(question: Question, hours: _Hours | None, runs: Sequence[tuple[datetime, str]]) -> dict[str, Any]:
+def _described(
+    name: ErrorType, failures: _Failures, failed: int, question: Question, runs: Sequence[tuple[datetime, str]]
+) -> dict[str, Any]:
     newest = sorted(set(runs), key=lambda run: (-run[0].timestamp(), run[1]))
-    first = min((start for start, _ in runs), default=None)
-    last = max((start for start, _ in runs), default=None)
+    starts = [start for start, _ in runs]
     return {
-        "first_seen": first or (hours.first if hours else question.window.start),
-        "last_seen": last or (hours.newest[0] if hours else question.window.start),
+        "error_type": name,
+        "count": failures.count,
+        "avg_duration_before_failure": (
+            failures.duration_ms / failures.duration_count if failures.duration_count else None
+        ),
+        "share": failures.count / failed,
+        "first_seen": min(starts, default=failures.first_hour or question.window.start),
+        "last_seen": max(starts, default=failures.last_hours[0] if failures.last_hours else question.window.start),
         "example_execution_ids": [execution_id for _, execution_id in newest[:EXAMPLES]],
     }

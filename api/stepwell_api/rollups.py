@@ -42,6 +42,11 @@ class Question:
     now: datetime
     """A window up to now is read up to the end of the hour that goes on: no run starts later."""
 
+    @property
+    def kind(self) -> Kind:
+        """Which rows tell of runs as a whole: the totals, or those apart by environment and version."""
+        return Kind.EXECUTION if self.environments or self.versions else Kind.TOTAL
+
     def hours(self) -> Window | None:
         """The whole hours of the window; ``None`` where it has none."""
         start = _up_to(self.window.start, HOUR)
@@ -72,21 +77,32 @@ class Totals:
     """Sums of `MEASURES`, in the units of their names, and the histograms of durations and memory."""
 
     values: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(MEASURES, 0))
-    durations: dict[int, int] = field(default_factory=dict)
-    memories: dict[int, int] = field(default_factory=dict)
+    durations: Sequence[int] | None = None
+    memories: Sequence[int] | None = None
     last_seen: datetime | None = None
 
     def __getitem__(self, measure: str) -> Any:
         return self.values[measure]
 
+    @classmethod
+    def of(cls, parts: Iterable["Totals"]) -> "Totals":
+        """The sum of all parts."""
+        parts = list(parts)
+        if not parts:
+            return cls()
+        columns = zip(*(part.values.values() for part in parts), strict=True)
+        return cls(
+            dict(zip(parts[0].values, map(sum, columns), strict=True)),
+            histogram.merged(part.durations for part in parts),
+            histogram.merged(part.memories for part in parts),
+            max((part.last_seen for part in parts if part.last_seen is not None), default=None),
+        )
+
     def add(self, other: "Totals") -> None:
         """Adds the other's sums."""
-        for measure, amount in other.values.items():
-            self.values[measure] += amount
-        histogram.add(self.durations, other.durations)
-        histogram.add(self.memories, other.memories)
-        if other.last_seen is not None:
-            self.last_seen = max(other.last_seen, self.last_seen or other.last_seen)
+        total = Totals.of((self, other))
+        self.values, self.durations, self.memories = total.values, total.durations, total.memories
+        self.last_seen = total.last_seen
 
     def known(self, measure: str, count: str) -> Any:
         """A sum, ``None`` where nothing that was added up told its value; `count` says how many did."""
@@ -116,21 +132,21 @@ class Totals:
         return histogram.percentiles(self.memories, (share,))[0]
 
 
-async def by_hour(connection: AsyncConnection, question: Question) -> dict[datetime, Totals]:
+async def by_hour(connection: AsyncConnection, question: Question, edges: "Edges") -> dict[datetime, Totals]:
     """The runs by the hour in which they started, hours without runs left out."""
     found: dict[datetime, Totals] = {}
     hours = question.hours()
     if hours is not None:
-        parameters = {**question.parameters(), "start": hours.start, "stop": hours.stop}
+        parameters = {**question.parameters(), "kind": question.kind, "start": hours.start, "stop": hours.stop}
         rows = await connection.exec_driver_sql(SQL.read_hours, parameters)
         found = {row[0]: _totals(row[1:]) for row in rows}
-    for agent_id, hour, item, totals in await _edge_figures(connection, question):
-        if agent_id == question.agent_id and item.kind is Kind.EXECUTION:
+    for hour, item, totals in edges.of(question.agent_id):
+        if item.kind is question.kind:
             found.setdefault(hour, Totals()).add(totals)
     return dict(sorted(found.items()))
 
 
-async def by_item(connection: AsyncConnection, question: Question, kind: Kind) -> dict[Item, Totals]:
+async def by_item(connection: AsyncConnection, question: Question, edges: "Edges", kind: Kind) -> dict[Item, Totals]:
     """The figures of each path, failure, step or model, the most frequent first; of runs by the agent's name."""
     found: dict[Item, Totals] = {}
     span = _spans(question)
@@ -138,19 +154,16 @@ async def by_item(connection: AsyncConnection, question: Question, kind: Kind) -
         parameters = {**question.parameters(), **span, "kind": kind.value}
         rows = await connection.exec_driver_sql(SQL.read_items, parameters)
         found = {Item(kind, row.item, row.detail, row.step_name): _totals(row[3:]) for row in rows}
-    edges = await _edge_figures(connection, question, with_parts=kind in (Kind.STEP, Kind.ROOT, Kind.MODEL))
-    for agent_id, _, item, totals in edges:
-        if agent_id == question.agent_id and item.kind is kind:
+    for _, item, totals in edges.of(question.agent_id):
+        if item.kind is kind:
             found.setdefault(item, Totals()).add(totals)
     return found
 
 
 async def of_runs(connection: AsyncConnection, question: Question) -> Totals:
     """The figures of all runs of the window together."""
-    total = Totals()
-    for totals in (await by_item(connection, question, Kind.EXECUTION)).values():
-        total.add(totals)
-    return total
+    edges = await read_edges(connection, question)
+    return Totals.of((await by_item(connection, question, edges, question.kind)).values())
 
 
 async def by_agent(connection: AsyncConnection, question: Question) -> dict[str, dict[str | None, Totals]]:
@@ -158,36 +171,41 @@ async def by_agent(connection: AsyncConnection, question: Question) -> dict[str,
     found: dict[str, dict[str | None, Totals]] = {}
     span = _spans(question)
     if span is not None:
-        rows = await connection.exec_driver_sql(SQL.read_agents, {**question.parameters(), **span})
+        parameters = {**question.parameters(), **span, "kind": question.kind}
+        rows = await connection.exec_driver_sql(SQL.read_agents, parameters)
         for row in rows:
             found.setdefault(row.agent_id, {})[row.agent_name] = _totals(row[2:])
-    for agent_id, _, item, totals in await _edge_figures(connection, question):
-        if agent_id != ALL_AGENTS and item.kind is Kind.EXECUTION:
-            found.setdefault(agent_id, {}).setdefault(item.detail, Totals()).add(totals)
+    for agent_id, figures in (await read_edges(connection, question)).by_agent.items():
+        for _, item, totals in figures:
+            if agent_id != ALL_AGENTS and item.kind is question.kind:
+                found.setdefault(agent_id, {}).setdefault(item.detail, Totals()).add(totals)
     return found
 
 
-async def _edge_figures(
-    connection: AsyncConnection, question: Question, *, with_parts: bool = False
-) -> list[tuple[str, datetime, Item, Totals]]:
-    """What the runs at the window's edges add: (agent, hour, item, figures)."""
-    edges = question.edges()
-    if not edges:
-        return []
-    parameters = {
-        **question.parameters(),
-        "starts": [edge.start for edge in edges],
-        "stops": [edge.stop for edge in edges],
-        "with_parts": with_parts,
-    }
-    rows = await connection.exec_driver_sql(SQL.read_edges, parameters)
-    found = []
-    for row in rows:
-        run = run_of_row(row[1:])
-        if run is not None:
-            hour = _down_to(to_datetime(run.start_ns), HOUR)
-            found += [(agent_id, hour, item, _told(figures)) for agent_id, item, figures in contributions(run)]
-    return found
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What the runs add that started in the parts of hours at a window's edges: (hour, item, figures) by agent."""
+
+    by_agent: Mapping[str, Sequence[tuple[datetime, Item, Totals]]]
+
+    def of(self, agent_id: str) -> Sequence[tuple[datetime, Item, Totals]]:
+        """What the agent's runs add."""
+        return self.by_agent.get(agent_id, ())
+
+
+async def read_edges(connection: AsyncConnection, question: Question, *, with_parts: bool = False) -> Edges:
+    """Reads the runs at the window's edges; their steps and models are told where `with_parts` asks for them."""
+    found: dict[str, list[tuple[datetime, Item, Totals]]] = {}
+    for edge in question.edges():
+        # One after the other: with its bounds known, only the day's partition is planned for.
+        bounds = {"start": edge.start, "stop": edge.stop, "with_parts": with_parts}
+        for row in await connection.exec_driver_sql(SQL.read_edge, {**question.parameters(), **bounds}):
+            run = run_of_row(row)
+            if run is not None:
+                hour = _down_to(to_datetime(run.start_ns), HOUR)
+                for agent_id, item, figures in contributions(run):
+                    found.setdefault(agent_id, []).append((hour, item, _told(figures)))
+    return Edges(found)
 
 
 def _spans(question: Question) -> dict[str, Any] | None:
@@ -214,8 +232,8 @@ def _totals(row: Sequence[Any]) -> Totals:
     *values, durations, memories, last_seen = row
     return Totals(
         dict(zip(MEASURES, values, strict=True)),
-        histogram.merged(orjson.loads(durations)) if durations else {},
-        histogram.merged(orjson.loads(memories)) if memories else {},
+        histogram.merged(orjson.loads(durations)) if durations else None,
+        histogram.merged(orjson.loads(memories)) if memories else None,
         last_seen,
     )
 
@@ -223,7 +241,8 @@ def _totals(row: Sequence[Any]) -> Totals:
 def _told(figures: Figures) -> Totals:
     """The figures of one run in the units of their names."""
     last_seen = None if figures.last_seen_ns is None else to_datetime(figures.last_seen_ns)
-    return Totals(_in_units(figures.values), dict(figures.durations), dict(figures.memories), last_seen)
+    durations, memories = histogram.to_array(figures.durations), histogram.to_array(figures.memories)
+    return Totals(_in_units(figures.values), durations, memories, last_seen)
 
 
 def _in_units(values: Iterable[int]) -> dict[str, Any]:

@@ -13,10 +13,23 @@ import psycopg
 
 from stepwell_storage import queries
 from stepwell_storage.rollups import histogram
-from stepwell_storage.rollups.figures import MEASURES, NS_PER_HOUR, SCALES, Figures, Item, Run, contributions
+from stepwell_storage.rollups.figures import (
+    MEASURES,
+    NS_PER_HOUR,
+    SCALES,
+    Figures,
+    Item,
+    Kind,
+    Run,
+    contributions,
+)
 from stepwell_storage.times import to_datetime
 
 SQL = queries.load("rollups")
+
+
+ANYWHERE = ("", "")
+"""Environment and version of what is added up over all of them."""
 
 
 class Key(NamedTuple):
@@ -27,7 +40,7 @@ class Key(NamedTuple):
     hour: int
     """Hours since 1970 UTC."""
     environment: str
-    """Empty where the run does not tell."""
+    """Empty where the run does not tell, and in totals."""
     version: str
     item: Item
 
@@ -49,9 +62,10 @@ class Changes:
             self._count(run, sign=-1)
 
     def _count(self, run: Run, *, sign: int) -> None:
-        place = (run.start_ns // NS_PER_HOUR, run.environment or "", run.version or "")
+        hour = run.start_ns // NS_PER_HOUR
+        origin = (run.environment or "", run.version or "")
         for agent_id, item, figures in contributions(run):
-            key = Key(run.workspace_id, agent_id, *place, item)
+            key = Key(run.workspace_id, agent_id, hour, *(ANYWHERE if item.kind is Kind.TOTAL else origin), item)
             total = self._sums.get(key)
             if total is None:
                 total = self._sums[key] = Figures()

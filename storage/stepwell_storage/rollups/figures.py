@@ -21,6 +21,8 @@ ALL_AGENTS: Final = ""
 class Kind(StrEnum):
     """What a row of the rollups is about; `Item` says which."""
 
+    TOTAL = "total"
+    """Runs of all environments and versions together, which is what most questions are about."""
     EXECUTION = "execution"
     PATH = "path"
     FAILURE = "failure"
@@ -217,12 +219,13 @@ def contributions(run: Run) -> Iterator[tuple[str, Item, Figures]]:
     The figures are shared between the agent and `ALL_AGENTS`; whoever changes them copies first.
     """
     whole = _whole(run)
-    yield run.agent_id, Item(Kind.EXECUTION, detail=run.agent_name), whole
-    yield ALL_AGENTS, Item(Kind.EXECUTION), whole
+    for kind in (Kind.TOTAL, Kind.EXECUTION):
+        yield run.agent_id, Item(kind, detail=run.agent_name), whole
+        yield ALL_AGENTS, Item(kind), whole
     yield run.agent_id, Item(Kind.PATH, run.path), _course(run)
-    kind = _ENDINGS.get(run.status)
-    if kind is not None:
-        failure = Item(kind, run.error_fingerprint or "", run.error_type, run.error_step_name)
+    ending = _ENDINGS.get(run.status)
+    if ending is not None:
+        failure = Item(ending, run.error_fingerprint or "", run.error_type, run.error_step_name)
         figures = _failure(run)
         yield run.agent_id, failure, figures
         yield ALL_AGENTS, failure, figures

@@ -7,8 +7,10 @@ bucket that holds anything, and the rest the counts from there on.
 """
 
 import math
+import operator
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from itertools import accumulate
 from typing import Final
 
 BUCKETS_A_DECADE: Final = 60
@@ -54,39 +56,39 @@ def from_array(array: Sequence[int] | None) -> dict[int, int]:
     return {bucket: count for bucket, count in enumerate(array[1:], array[0]) if count}
 
 
-def merged(arrays: Iterable[Sequence[int] | None]) -> dict[int, int]:
-    """The sum of histograms as the database keeps them."""
-    total: dict[int, int] = {}
-    for array in arrays:
-        add(total, from_array(array))
-    return total
+def merged(arrays: Iterable[Sequence[int] | None]) -> list[int] | None:
+    """The sum of histograms as the database keeps them, in the same form."""
+    held = [array for array in arrays if array]
+    if len(held) < 2:
+        return list(held[0]) if held else None
+    first = min(array[0] for array in held)
+    total = [0] * (max(array[0] + len(array) for array in held) - 1 - first)
+    for array in held:
+        start = array[0] - first
+        stop = start + len(array) - 1
+        total[start:stop] = map(operator.add, total[start:stop], array[1:])
+    return [first, *total]
 
 
-def percentiles(histogram: Histogram, shares: Sequence[float]) -> list[float | None]:
+def percentiles(array: Sequence[int] | None, shares: Sequence[float]) -> list[float | None]:
     """The values below which these shares of the values lie, interpolated as SQL's ``percentile_cont`` does.
 
-    Within `RELATIVE_ERROR` of the exact ones for values inside the bounds; ``None`` for an empty histogram.
+    Takes a histogram as the database keeps it. Within `RELATIVE_ERROR` of the exact ones for values inside the bounds;
+    ``None`` for an empty histogram.
     """
-    held = sorted((bucket, count) for bucket, count in histogram.items() if count > 0)
-    total = sum(count for _, count in held)
-    if not total:
+    counts = list(accumulate(array[1:])) if array else []
+    if not array or not counts or counts[-1] <= 0:
         return [None] * len(shares)
-    return [_percentile(held, share * (total - 1)) for share in shares]
+    return [_percentile(array[0], counts, share * (counts[-1] - 1)) for share in shares]
 
 
-def _percentile(held: Sequence[tuple[int, int]], rank: float) -> float:
+def _percentile(first: int, counts: Sequence[int], rank: float) -> float:
+    """The value at a rank from 0; `counts` says how many values lie in each bucket from `first` on, or before it."""
     below, above = math.floor(rank), math.ceil(rank)
-    lower, upper = _value_at(held, below), _value_at(held, above)
-    return lower + (upper - lower) * (rank - below)
-
-
-def _value_at(held: Sequence[tuple[int, int]], rank: int) -> float:
-    seen = 0
-    for bucket, count in held:
-        seen += count
-        if rank < seen:
-            return middle(bucket)
-    return middle(held[-1][0])
+    lower = middle(first + bisect_right(counts, below))
+    if above == below:
+        return lower
+    return lower + (middle(first + bisect_right(counts, above)) - lower) * (rank - below)
 
 
 def middle(bucket: int) -> float:

@@ -2,15 +2,15 @@
 -- `stop` are whole hours; the days between `first_day` and `last_day` lie within, the edges beside them.
 
 -- name: read_hours
--- An agent's runs by the hour in which they started.
+-- An agent's runs by the hour in which they started; what nobody asks for by the hour is not added up.
 SELECT bucket,
-       sum(pending)::bigint AS pending, sum(running)::bigint AS running, sum(success)::bigint AS success,
+       0 AS pending, sum(running)::bigint AS running, sum(success)::bigint AS success,
        sum(failed)::bigint AS failed, sum(timeout)::bigint AS timeout, sum(cancelled)::bigint AS cancelled,
-       sum(executions)::bigint AS executions, sum(retries)::bigint AS retries,
+       sum(executions)::bigint AS executions, 0 AS retries,
        sum(duration_count)::bigint AS duration_count, sum(duration_ms)::double precision AS duration_ms,
-       sum(duration_square_ms2)::double precision AS duration_square_ms2, sum(self_ms)::double precision AS self_ms,
-       sum(critical_ms)::double precision AS critical_ms,
-       sum(critical_success_ms)::double precision AS critical_success_ms,
+       sum(duration_square_ms2)::double precision AS duration_square_ms2, 0 AS self_ms,
+       0 AS critical_ms,
+       0 AS critical_success_ms,
        least(sum(prompt_tokens), 9223372036854775807)::bigint AS prompt_tokens,
        sum(prompt_known)::bigint AS prompt_known,
        least(sum(completion_tokens), 9223372036854775807)::bigint AS completion_tokens,
@@ -18,7 +18,7 @@ SELECT bucket,
        sum(cost_known)::bigint AS cost_known, sum(credits)::double precision AS credits,
        sum(credits_known)::bigint AS credits_known, sum(api_calls)::bigint AS api_calls,
        sum(memory_mb)::double precision AS memory_mb, sum(memory_known)::bigint AS memory_known,
-       sum(steps)::bigint AS steps, json_agg(durations) FILTER (WHERE durations IS NOT NULL)::text AS durations,
+       0 AS steps, json_agg(durations) FILTER (WHERE durations IS NOT NULL)::text AS durations,
        json_agg(memories) FILTER (WHERE memories IS NOT NULL)::text AS memories, max(last_seen) AS last_seen
 FROM (
     SELECT bucket,
@@ -27,7 +27,7 @@ FROM (
            completion_tokens, completion_known, cost_usd, cost_known, credits, credits_known, api_calls, memory_mb,
            memory_known, steps, durations, memories, last_seen
     FROM analytics.rollup_hours
-    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'execution'
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = %(kind)s
       AND bucket >= %(start)s AND bucket < %(stop)s
       AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
       AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
@@ -38,7 +38,7 @@ FROM (
            completion_tokens, completion_known, cost_usd, cost_known, credits, credits_known, api_calls, memory_mb,
            memory_known, steps, durations, memories, last_seen
     FROM analytics.rollup_deltas
-    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'execution'
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = %(kind)s
       AND bucket >= %(start)s AND bucket < %(stop)s
       AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
       AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
@@ -57,7 +57,7 @@ gaps AS (
     SELECT found.day AS start, found.day + interval '1 day' AS stop
     FROM (
         SELECT DISTINCT date_trunc('day', bucket, 'UTC') AS day FROM analytics.rollup_hours
-        WHERE workspace_id = %(workspace_id)s AND agent_id = '' AND kind = 'execution'
+        WHERE workspace_id = %(workspace_id)s AND agent_id = '' AND kind = 'total'
           AND bucket >= %(first_day)s AND bucket < %(last_day)s
     ) AS found
     WHERE found.day NOT IN (SELECT day FROM days)
@@ -129,7 +129,7 @@ gaps AS (
     SELECT found.day AS start, found.day + interval '1 day' AS stop
     FROM (
         SELECT DISTINCT date_trunc('day', bucket, 'UTC') AS day FROM analytics.rollup_hours
-        WHERE workspace_id = %(workspace_id)s AND agent_id = '' AND kind = 'execution'
+        WHERE workspace_id = %(workspace_id)s AND agent_id = '' AND kind = 'total'
           AND bucket >= %(first_day)s AND bucket < %(last_day)s
     ) AS found
     WHERE found.day NOT IN (SELECT day FROM days)
@@ -162,7 +162,7 @@ FROM (
            d.durations, d.memories, d.last_seen
     FROM days
     JOIN analytics.rollup_days d
-        ON d.workspace_id = %(workspace_id)s AND d.kind = 'execution' AND d.agent_id <> '' AND d.bucket = days.day
+        ON d.workspace_id = %(workspace_id)s AND d.kind = %(kind)s AND d.agent_id <> '' AND d.bucket = days.day
         AND (%(environments)s::text[] IS NULL OR d.environment = ANY (%(environments)s))
         AND (%(versions)s::text[] IS NULL OR d.version = ANY (%(versions)s))
     UNION ALL
@@ -173,7 +173,7 @@ FROM (
            h.durations, h.memories, h.last_seen
     FROM gaps
     JOIN analytics.rollup_hours h
-        ON h.workspace_id = %(workspace_id)s AND h.kind = 'execution' AND h.agent_id <> '' AND h.bucket >= gaps.start AND h.bucket < gaps.stop
+        ON h.workspace_id = %(workspace_id)s AND h.kind = %(kind)s AND h.agent_id <> '' AND h.bucket >= gaps.start AND h.bucket < gaps.stop
         AND (%(environments)s::text[] IS NULL OR h.environment = ANY (%(environments)s))
         AND (%(versions)s::text[] IS NULL OR h.version = ANY (%(versions)s))
     UNION ALL
@@ -182,7 +182,7 @@ FROM (
            prompt_known, completion_tokens, completion_known, cost_usd, cost_known, credits, credits_known, api_calls,
            memory_mb, memory_known, steps, durations, memories, last_seen
     FROM analytics.rollup_deltas
-    WHERE workspace_id = %(workspace_id)s AND kind = 'execution' AND agent_id <> ''
+    WHERE workspace_id = %(workspace_id)s AND kind = %(kind)s AND agent_id <> ''
       AND bucket >= %(start)s AND bucket < %(stop)s
       AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
       AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
@@ -191,21 +191,25 @@ GROUP BY agent_id, detail
 HAVING sum(executions) <> 0
 ORDER BY agent_id, detail
 
--- name: read_failure_hours
--- In which hours an agent's runs failed with which type of error: how many, the first hour, and the last ones.
+-- name: read_failures
+-- An agent's failed runs by type of error: how many, how long they took, the first hour with any, and the last ones.
 SELECT error_type,
+       sum(failed)::bigint AS failed,
+       sum(duration_ms)::double precision AS duration_ms,
+       sum(duration_count)::bigint AS duration_count,
        min(bucket) AS first_hour,
        (array_agg(bucket ORDER BY bucket DESC))[1:5] AS last_hours
 FROM (
-    SELECT detail AS error_type, bucket
+    SELECT detail AS error_type, bucket, sum(failed) AS failed, sum(duration_ms) AS duration_ms,
+           sum(duration_count) AS duration_count
     FROM (
-        SELECT detail, bucket, failed FROM analytics.rollup_hours
+        SELECT detail, bucket, failed, duration_ms, duration_count FROM analytics.rollup_hours
         WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'failure'
           AND bucket >= %(start)s AND bucket < %(stop)s
           AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
           AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
         UNION ALL
-        SELECT detail, bucket, failed FROM analytics.rollup_deltas
+        SELECT detail, bucket, failed, duration_ms, duration_count FROM analytics.rollup_deltas
         WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'failure'
           AND bucket >= %(start)s AND bucket < %(stop)s
           AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
@@ -236,34 +240,32 @@ CROSS JOIN LATERAL (
 ) AS run
 ORDER BY asked.place, run.start_time DESC, run.execution_id
 
--- name: read_edges
--- Runs of parts of hours, which the rollups cannot tell apart, and what was counted of them; `with_parts`: of their
+-- name: read_edge
+-- Runs of a part of an hour, which the rollups cannot tell apart, and what was counted of them; `with_parts`: of their
 -- steps and models too.
-SELECT e.execution_id, e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at,
-       e.duration_ms, e.path, e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens,
-       e.completion_tokens, e.cost_usd, e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total,
-       e.agent_name,
+SELECT e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at, e.duration_ms, e.path,
+       e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens, e.completion_tokens, e.cost_usd,
+       e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total, e.agent_name,
        jsonb_build_object('status', e.status, 'parts',
                           CASE WHEN %(with_parts)s AND jsonb_typeof(e.figures) = 'object'
                                THEN e.figures -> 'parts' ELSE '[]' END) AS figures
-FROM unnest(%(starts)s::timestamptz[], %(stops)s::timestamptz[]) AS edge (start, stop)
-JOIN analytics.agent_executions e
-    ON e.workspace_id = %(workspace_id)s AND e.start_time >= edge.start AND e.start_time < edge.stop
-    AND (%(agent_id)s = '' OR e.agent_id = %(agent_id)s)
-    AND (%(environments)s::text[] IS NULL OR e.environment = ANY (%(environments)s))
-    AND (%(versions)s::text[] IS NULL OR e.version = ANY (%(versions)s))
+FROM analytics.agent_executions e
+WHERE e.workspace_id = %(workspace_id)s AND e.start_time >= %(start)s AND e.start_time < %(stop)s
+  AND (%(agent_id)s = '' OR e.agent_id = %(agent_id)s)
+  AND (%(environments)s::text[] IS NULL OR e.environment = ANY (%(environments)s))
+  AND (%(versions)s::text[] IS NULL OR e.version = ANY (%(versions)s))
 ORDER BY e.start_time, e.execution_id
 
 -- name: has_agent
 -- Whether the workspace has ever seen a run of the agent.
 SELECT EXISTS (
     SELECT FROM analytics.rollup_hours
-    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'execution' AND executions > 0
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'total' AND executions > 0
 ) OR EXISTS (
     SELECT FROM analytics.rollup_days
-    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'execution' AND executions > 0
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'total' AND executions > 0
 ) OR EXISTS (
     SELECT FROM analytics.rollup_deltas
-    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'execution'
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'total'
     GROUP BY agent_id HAVING sum(executions) > 0
 )

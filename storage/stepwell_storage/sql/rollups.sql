@@ -85,7 +85,7 @@ FROM (
     SELECT DISTINCT h.workspace_id, date_trunc('day', h.bucket, 'UTC') AS day
     FROM analytics.workspaces w
     JOIN analytics.rollup_hours h
-        ON h.workspace_id = w.workspace_id AND h.agent_id = '' AND h.kind = 'execution' AND h.bucket < %(today)s
+        ON h.workspace_id = w.workspace_id AND h.agent_id = '' AND h.kind = 'total' AND h.bucket < %(today)s
 ) AS found
 LEFT JOIN analytics.rollup_complete_days AS complete USING (workspace_id, day)
 WHERE complete.day IS NULL
