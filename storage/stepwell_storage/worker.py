@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
-from stepwell_storage import facts, folding, idle, ledger, metrics, partitions, process_memory, stale
+from stepwell_storage import facts, folding, idle, ledger, metrics, packing, partitions, process_memory, stale
 from stepwell_storage.database import UNAVAILABLE, connect
 from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.retention import passes
@@ -112,6 +112,7 @@ class _Worker:
         woken = asyncio.Event()
         listener = asyncio.create_task(self._listen(woken))
         retention = asyncio.create_task(passes.keep_making(self._database_url))
+        packer = asyncio.create_task(packing.keep_packing(self._database_url))
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -127,7 +128,7 @@ class _Worker:
                 if listener.done():
                     listener.result()
         finally:
-            tasks = (listener, stopping, retention)
+            tasks = (listener, stopping, retention, packer)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
