@@ -1,12 +1,12 @@
 """Rows of executions: lists of them, and the one an id or a trace id names."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, func, literal, select
+from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -109,15 +109,9 @@ async def read_page(
     limit: int,
 ) -> tuple[list[dict[str, Any]], Position | None]:
     """Up to `limit` runs in order, and the position of the last where more follow."""
-    statement = (
-        select(*LISTED, order.value.label("sort_value"))
-        .where(*in_window(workspace_id, window), *matching(filters))
-        .order_by(*order.clauses())
-        .limit(limit + 1)
-    )
-    if after is not None:
-        statement = statement.where(order.after(after))
-    items = read_items(await connection.execute(statement))
+    parts = [_part(workspace_id, window, conditions, order, after).limit(limit + 1) for conditions in matching(filters)]
+    found = parts[0] if len(parts) == 1 else _merged(parts, order).limit(limit + 1)
+    items = read_items(await connection.execute(found))
     values = [item.pop("sort_value") for item in items]
     more = None
     if len(items) > limit:
@@ -125,16 +119,34 @@ async def read_page(
     return [_with_json(item) for item in items[:limit]], more
 
 
+def _part(
+    workspace_id: UUID, window: Window, conditions: Sequence[ColumnElement[bool]], order: Order, after: Position | None
+) -> Select[Any]:
+    """The runs that meet these conditions in order."""
+    statement = select(*LISTED, order.value.label("sort_value")).where(*in_window(workspace_id, window), *conditions)
+    if after is not None:
+        statement = statement.where(order.after(after))
+    return statement.order_by(*order.clauses())
+
+
+def _merged(parts: Sequence[Select[Any]], order: Order) -> Select[Any]:
+    """The rows of all parts in the same order."""
+    rows = union_all(*parts).subquery()
+    return select(rows).order_by(*replace(order, value=rows.c.sort_value, tiebreak=rows.c.execution_id).clauses())
+
+
 async def count(connection: AsyncConnection, workspace_id: UUID, window: Window, filters: ExecutionFilters) -> int:
     """How many runs match, counted to one beyond `COUNTED_EXACTLY` at most."""
-    matched = (
-        select(literal(1))
-        .where(*in_window(workspace_id, window), *matching(filters))
-        .limit(COUNTED_EXACTLY + 1)
-        .subquery()
-    )
-    counted = await connection.scalar(select(func.count()).select_from(matched))
-    return int(counted or 0)
+    total = 0
+    for conditions in matching(filters):
+        matched = (
+            select(literal(1))
+            .where(*in_window(workspace_id, window), *conditions)
+            .limit(COUNTED_EXACTLY + 1 - total)
+            .subquery()
+        )
+        total += await connection.scalar(select(func.count()).select_from(matched)) or 0
+    return total
 
 
 async def locate(connection: AsyncConnection, workspace_id: UUID, identifier: str) -> Located | None:

@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, and_, any_, cast, exists, func, literal, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from stepwell_api.parameters import ExecutionFilters
 from stepwell_api.times import Window
 from stepwell_storage.schema import agent_executions as runs
-from stepwell_storage.schema import live_steps, step_facts, trace_windows
+from stepwell_storage.schema import live_steps, step_facts, step_logs, trace_windows, word_vector
+from stepwell_storage.words import search_query, words_in
 
 ESCAPE = "\\"
 
@@ -25,9 +26,15 @@ def in_window(workspace_id: UUID, window: Window) -> list[ColumnElement[bool]]:
     ]
 
 
-def matching(filters: ExecutionFilters) -> list[ColumnElement[bool]]:
-    """The conditions of the filters, the window aside."""
-    return [*_chosen_values(filters), *_ranges(filters), *_texts(filters)]
+def matching(filters: ExecutionFilters) -> list[list[ColumnElement[bool]]]:
+    """The conditions of the filters, the window aside: what matches meets all of one of these lists, and of no other.
+
+    They are apart because each is answered from an index of its own, which a single condition with "or" is not.
+    """
+    chosen = [*_chosen_values(filters), *_ranges(filters), *_path(filters)]
+    if filters.q is None:
+        return [chosen]
+    return [[*chosen, *searched] for searched in _searched(filters.q)]
 
 
 def is_one_of(column: ColumnElement[Any], values: Sequence[str]) -> Iterator[ColumnElement[bool]]:
@@ -78,16 +85,34 @@ def _ranges(filters: ExecutionFilters) -> Iterator[ColumnElement[bool]]:
         yield runs.c.cost_usd >= filters.min_cost_usd
 
 
-def _texts(filters: ExecutionFilters) -> Iterator[ColumnElement[bool]]:
+def _path(filters: ExecutionFilters) -> Iterator[ColumnElement[bool]]:
     if filters.path is not None:
         yield runs.c.path == filters.path
-    if filters.q is not None:
-        of_run = [
-            contains(runs.c.error_message, filters.q),
-            _json_contains(runs.c.input_data, filters.q),
-            _json_contains(runs.c.output_data, filters.q),
-        ]
-        yield or_(*of_run, _has_step_with(step_facts, filters.q), _has_step_with(live_steps, filters.q))
+
+
+def _searched(text: str) -> list[list[ColumnElement[bool]]]:
+    """The run's texts hold all words of `text`; a run whose words are not read yet is looked through for them.
+
+    A text without any word is looked for as it is.
+    """
+    words = words_in(text)
+    if not words:
+        return [[_holds(text)]]
+    # In a select of its own, so that the planner does not know how common the words are: it would rather take the words
+    # of every row apart than read many entries of their index, which is a hundred times faster.
+    asked = select(cast(literal(search_query(words)), TSQUERY)).scalar_subquery()
+    is_found = word_vector.bool_op("@@")(asked)
+    return [[is_found], [runs.c.words.is_(None), *(_holds(word) for word in words)]]
+
+
+def _holds(text: str) -> ColumnElement[bool]:
+    """The text occurs somewhere in the run's texts, looked for in all of them."""
+    of_run = [
+        contains(runs.c.error_message, text),
+        _json_contains(runs.c.input_data, text),
+        _json_contains(runs.c.output_data, text),
+    ]
+    return or_(*of_run, _has_step_with(step_facts, text), _has_step_with(live_steps, text), _has_message_with(text))
 
 
 def _json_contains(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
@@ -97,6 +122,18 @@ def _json_contains(column: ColumnElement[Any], text: str) -> ColumnElement[bool]
     if escaped == text:
         return contains(written, text)
     return or_(contains(written, text), contains(written, escaped))
+
+
+def _has_message_with(text: str) -> ColumnElement[bool]:
+    """Whether a message in the logs of the run's steps holds the text."""
+    of_run = and_(
+        step_logs.c.workspace_id == runs.c.workspace_id,
+        step_logs.c.trace_id == func.decode(runs.c.trace_id, "hex"),
+        step_logs.c.span_id == any_(runs.c.step_span_ids),
+        or_(step_logs.c.input.is_not(None), step_logs.c.output.is_not(None)),
+    )
+    held = or_(_json_contains(step_logs.c.input, text), _json_contains(step_logs.c.output, text))
+    return exists(select(1).select_from(step_logs).where(of_run, held).correlate(runs))
 
 
 def _has_step_with(steps: Any, text: str) -> ColumnElement[bool]:

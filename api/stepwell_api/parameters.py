@@ -174,8 +174,8 @@ class ExecutionFilters(WindowParameters):
         Field(
             min_length=1,
             max_length=MAX_SEARCH_CHARACTERS,
-            description="Text in error messages, step names, inputs or outputs of the run or of its steps; "
-            "upper and lower case are the same",
+            description="Words in error messages, step names, inputs or outputs of the run or of its steps, in any "
+            "order; the last may be the beginning of one, and upper and lower case are the same",
         ),
     ] = None
 

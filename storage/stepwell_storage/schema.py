@@ -311,6 +311,7 @@ agent_executions = Table(
     *_optional(ARRAY(SmallInteger()), "step_marks"),
     *_optional(ARRAY(Double()), "step_self_ms"),
     *_optional(ARRAY(Integer()), "duplicates_of"),
+    *_optional(Text(), "words"),
     postgresql_partition_by=BY_START,
 )
 _recent = (agent_executions.c.start_time.desc(), agent_executions.c.execution_id)
@@ -324,6 +325,15 @@ Index(
     postgresql_where=text("status IN ('pending', 'running')"),
 )
 Index("agent_executions_duration", agent_executions.c.workspace_id, agent_executions.c.duration_ms)
+word_vector: Final = func.array_to_tsvector(func.string_to_array(agent_executions.c.words, text("' '")))
+"""An execution's words as they are searched; the index is found by this very expression."""
+Index("agent_executions_words", word_vector, postgresql_using="gin")
+Index(
+    "agent_executions_unread",
+    agent_executions.c.workspace_id,
+    agent_executions.c.start_time,
+    postgresql_where=agent_executions.c.words.is_(None),
+)
 
 
 def _amounts(kind: Any, *names: str) -> "list[Column[Any]]":

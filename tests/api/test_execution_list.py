@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg
 from tests.api.rows import DAY, MINUTE, NOON, Row, make_agent_step, make_run, make_step, store_runs, store_steps
 
 from stepwell_api.models.executions import ExecutionPage
-from stepwell_storage.model import Status
+from stepwell_storage.model import LogRecord, Status
+from stepwell_storage.searching import read_words
+from stepwell_storage.times import to_ns
 
 URL = "/api/v1/executions"
 
@@ -185,8 +188,8 @@ IN_RUNS = [
     ('ist "münchen"?', [2]),
     ("?\nbitte", [2]),
     ('"question": "wie', [2]),
-    ("100% s", [3]),
-    ("under_s", [3]),
+    ("100% sure", [4, 3]),
+    ("under_s", [4, 3]),
     ("back\\slash", [3]),
     ("%", [3]),
     ("nowhere", []),
@@ -216,13 +219,52 @@ def with_steps() -> list[Any]:
 IN_STEPS = [
     ("WEB_search", [1]),
     ('zebra "cross', [1]),
+    ("crossing zebra", [1]),
     ("to atlantis", [1]),
     ("quokka", [4]),
     ("dig", [4]),
     ("webXsearch", []),
+    ("quokka atlantis", []),
 ]
+ONLY_ONCE_READ: list[tuple[str, list[int]]] = [("zeb crossing", []), ("ebra", [])]
+"""All words but the last have to be whole, and every one begins where a word begins."""
 
 
-async def test_search_finds_text_of_steps(api: httpx.AsyncClient, database_url: str) -> None:
+async def test_search_finds_text_of_steps_at_once(api: httpx.AsyncClient, database_url: str) -> None:
     await store_steps(database_url, with_steps())
     assert [(text, await numbers(api, q=text)) for text, _ in IN_STEPS] == IN_STEPS
+
+
+async def test_search_finds_text_of_steps_by_their_words(
+    api: httpx.AsyncClient, database_url: str, connection: psycopg.AsyncConnection
+) -> None:
+    await store_steps(database_url, with_steps())
+    assert await read_words(connection, rested=timedelta(0)) == 2
+    asked = [*IN_STEPS, *ONLY_ONCE_READ]
+    assert [(text, await numbers(api, q=text)) for text, _ in asked] == asked
+
+
+async def test_search_finds_messages_that_come_late_as_log_records(
+    api: httpx.AsyncClient, database_url: str, connection: psycopg.AsyncConnection
+) -> None:
+    await store_steps(database_url, with_steps())
+    await read_words(connection, rested=timedelta(0))
+    late = LogRecord(
+        trace_id=b"\xab" * 16,
+        span_id=(3).to_bytes(8),
+        time_ns=to_ns(NOON),
+        record_key=b"k",
+        input_json='[{"role": "user", "content": "Narwhal"}]',
+    )
+    await store_steps(database_url, [late])
+    assert await numbers(api, q="narwhal") == [1]
+    assert await read_words(connection, rested=timedelta(0)) == 1
+    assert await numbers(api, q="narwh") == [1]
+
+
+async def test_words_are_read_of_executions_that_rest(database_url: str, connection: psycopg.AsyncConnection) -> None:
+    await store_steps(database_url, with_steps())
+    assert await read_words(connection, rested=timedelta(hours=1)) == 0
+    assert await read_words(connection, rested=timedelta(0), since=NOON + timedelta(days=1)) == 0
+    assert await read_words(connection, rested=timedelta(0)) == 2
+    assert await read_words(connection, rested=timedelta(0)) == 0

@@ -1,0 +1,99 @@
+"""Makes executions searchable: reads the words of their texts, some time after the fold, which reads no payload.
+
+An execution without its words is found all the same, by a look at its texts. So this may wait while there are folds to
+do: it takes a bounded share of the worker's time, and an execution gets its words once it has rested from folds.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+
+from stepwell_storage import queries
+from stepwell_storage.traces import TraceWindow, columns_of
+from stepwell_storage.words import distinct_words
+
+SQL = queries.load("search")
+
+RESTED: Final = timedelta(seconds=5)
+RECENT: Final = timedelta(days=2)
+EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+_AT_ONCE: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """An execution without its words."""
+
+    workspace_id: UUID
+    execution_id: str
+    start_time: datetime
+    window: TraceWindow
+    error_message: str | None
+    span_ids: Sequence[bytes]
+
+
+async def read_words(
+    connection: psycopg.AsyncConnection[Any],
+    *,
+    since: datetime = EVER,
+    rested: timedelta = RESTED,
+    budget_s: float = float("inf"),
+) -> int:
+    """Gives executions that started at or after `since` their words; their number. Several workers may do so at once.
+
+    Stops after `budget_s`, or once none is left that was not folded within `rested`.
+    """
+    stop_s = time.monotonic() + budget_s
+    total = 0
+    while True:
+        async with connection.transaction():
+            done = await _read_some(connection, since, rested)
+        total += done
+        if done < _AT_ONCE or time.monotonic() >= stop_s:
+            return total
+
+
+async def _read_some(connection: psycopg.AsyncConnection[Any], since: datetime, rested: timedelta) -> int:
+    parameters = {"since": since, "rested": rested, "limit": _AT_ONCE}
+    cursor = await connection.execute(SQL.unread_executions, parameters)
+    unread = [
+        _Unread(workspace_id, execution_id, start, TraceWindow(workspace_id, *window), message, span_ids)
+        for workspace_id, execution_id, start, *window, message, span_ids in await cursor.fetchall()
+    ]
+    if unread:
+        words = await _words(connection, unread)
+        starts = [execution.start_time for execution in unread]
+        await connection.execute(
+            SQL.write_words,
+            {
+                "workspace_ids": [execution.workspace_id for execution in unread],
+                "execution_ids": [execution.execution_id for execution in unread],
+                "start_times": starts,
+                "words": words,
+                "lowest": min(starts),
+                "highest": max(starts),
+            },
+        )
+    return len(unread)
+
+
+async def _words(connection: psycopg.AsyncConnection[Any], unread: Sequence[_Unread]) -> list[str]:
+    """The words of each execution."""
+    windows = list({execution.window for execution in unread})
+    cursor = await connection.execute(SQL.read_texts, columns_of(windows))
+    texts: dict[TraceWindow, dict[bytes, list[Sequence[str | None]]]] = {window: {} for window in windows}
+    for place, span_id, *values in await cursor.fetchall():
+        texts[windows[place - 1]].setdefault(span_id, []).append(values)
+    return [_words_of(execution, texts[execution.window]) for execution in unread]
+
+
+def _words_of(execution: _Unread, texts: dict[bytes, list[Sequence[str | None]]]) -> str:
+    rows = [row for span_id in execution.span_ids for row in texts.get(span_id, ())]
+    plain = [execution.error_message, *(text for row in rows for text in row[:2])]
+    documents = [text for row in rows for text in row[2:]]
+    return distinct_words([text for text in plain if text], [text for text in documents if text])
