@@ -49,6 +49,9 @@ CONTENT_ERRORS = (
 """What is wrong with the facts themselves; sending them again would not help. No broken constraint is among them: none
 of ours can be broken by content, so that would be an error of ours, and the senders keep their data."""
 
+TOO_MUCH_AT_ONCE = (psycopg.errors.OutOfMemory,)
+"""More than the database can lock in one transaction, as spans of a thousand different days do: less of it may fit."""
+
 PASSING_ERRORS = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
@@ -221,7 +224,7 @@ class Writer:
         """One transaction for all parts; where their content forbids it, one for each."""
         try:
             results = await self._insert(group)
-        except CONTENT_ERRORS as error:
+        except (*CONTENT_ERRORS, *TOO_MUCH_AT_ONCE) as error:
             LOGGER.warning("The database cannot take a part of a group", extra=_cause(error))
             for part in group:
                 _resolve(part, await self._store_sound(part))
@@ -233,9 +236,11 @@ class Writer:
         """Stores the part's facts without the bad ones, which it finds by halving."""
         try:
             (result,) = await self._insert([part])
-        except CONTENT_ERRORS:
+        except (*CONTENT_ERRORS, *TOO_MUCH_AT_ONCE) as error:
             count = len(part.facts)
             if count <= 1:
+                if isinstance(error, TOO_MUCH_AT_ONCE):
+                    raise _unavailable(error) from error
                 # Without facts there is nothing left that could be wrong with them.
                 await self._insert(
                     [replace(part, facts=(), rejected=Counter(part.rejected) + Counter({UNSTORABLE: count}))]
@@ -262,7 +267,7 @@ class Writer:
                 is_last = attempt == TRIES
                 if isinstance(error, PASSING_ERRORS) and not is_last:
                     continue
-                if isinstance(error, CONTENT_ERRORS):
+                if isinstance(error, (*CONTENT_ERRORS, *TOO_MUCH_AT_ONCE)):
                     raise
                 if connection.closed and not is_last:
                     continue

@@ -10,7 +10,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.storage.steps import OTHER_WORKSPACE, WORKSPACE, make_live_step, make_step, read_all, span_numbers
+from tests.storage.steps import (
+    DAY_NS,
+    OTHER_WORKSPACE,
+    START_NS,
+    WORKSPACE,
+    make_live_step,
+    make_step,
+    read_all,
+    span_numbers,
+)
 
 from stepwell_migrations import runner
 from stepwell_storage.commit import CommitResult, Committer
@@ -109,6 +118,37 @@ async def test_bad_step_is_rejected_and_all_others_are_stored(
         CommitResult(stored=10),
     ]
     assert await span_numbers(connection) == [number for number in range(1, 31) if number != 18]
+
+
+NOT_MORE_THAN = """
+CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT count(*) FROM written) > %s THEN
+        RAISE EXCEPTION 'out of shared memory' USING ERRCODE = 'out_of_memory';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER refuse AFTER INSERT ON analytics.step_facts
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.refuse();
+"""
+
+
+async def test_more_than_fits_into_a_transaction_is_stored_in_several(
+    committer: Committer, connection: psycopg.AsyncConnection
+) -> None:
+    await connection.execute(NOT_MORE_THAN.replace("%s", "3"))
+    steps = [make_step(number, start_ns=START_NS + number * DAY_NS) for number in range(1, 21)]
+    assert await committer.submit(WORKSPACE, steps, 100) == CommitResult(stored=20)
+    assert await span_numbers(connection) == list(range(1, 21))
+
+
+async def test_single_step_that_does_not_fit_stays_with_its_sender(
+    committer: Committer, connection: psycopg.AsyncConnection
+) -> None:
+    await connection.execute(NOT_MORE_THAN.replace("%s", "0"))
+    with pytest.raises(DatabaseUnavailableError):
+        await committer.submit(WORKSPACE, [make_step(1), make_step(2)], 100)
+    assert await span_numbers(connection) == []
 
 
 async def test_full_queue_refuses_with_a_delay_and_takes_again_afterwards(settings: Settings) -> None:
