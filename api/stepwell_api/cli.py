@@ -33,8 +33,9 @@ COMMANDS = {
     "api": Command("stepwell_api.parts.api", "the HTTP API alone"),
     "demo": Command("stepwell_api.demo", "send real agent runs to a running Stepwell", extra="demo"),
     "doctor": Command("stepwell_api.doctor.command", "what the database offers, and the mend for what is wrong"),
-    "workspace": Command("stepwell_api.tenants.workspaces", "create and list workspaces"),
+    "workspace": Command("stepwell_api.tenants.workspaces", "create, list and delete workspaces"),
     "retention": Command("stepwell_api.tenants.retention", "show and set how long what is kept"),
+    "delete": Command("stepwell_api.tenants.deletion", "delete an execution or an agent"),
     "key": Command("stepwell_api.tenants.api_keys", "create, list and revoke API keys"),
 }
 

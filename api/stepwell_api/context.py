@@ -14,7 +14,9 @@ from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope
 from stepwell_storage.settings import Settings
 
 KEY_HEADER = APIKeyHeader(
-    name="X-Stepwell-Key", auto_error=False, description="An API key with the scope `read`; with `--auth` only"
+    name="X-Stepwell-Key",
+    auto_error=False,
+    description="An API key with the scope `read`, or `admin` to delete; with `--auth` only",
 )
 BEARER = HTTPBearer(auto_error=False, description="The same key as a bearer token")
 
@@ -47,12 +49,29 @@ async def workspace_of(
     Raises:
         ProblemError: 401 without a key that does.
     """
+    return await _opened(context, key, bearer, Scope.READ)
+
+
+async def administered_workspace_of(
+    context: Annotated[Context, Depends(context_of)],
+    key: Annotated[str | None, Depends(KEY_HEADER)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
+) -> UUID:
+    """The workspace that the key opens for deleting in it; without ``--auth`` only this machine gets here.
+
+    Raises:
+        ProblemError: 401 without a key that does.
+    """
+    return await _opened(context, key, bearer, Scope.ADMIN)
+
+
+async def _opened(context: Context, key: str | None, bearer: HTTPAuthorizationCredentials | None, scope: Scope) -> UUID:
     if context.authenticator is None:
         return LOCAL_WORKSPACE_ID
     presented = key or (bearer.credentials if bearer else None)
-    workspace_id = await context.authenticator.workspace_of(presented, Scope.READ) if presented else None
+    workspace_id = await context.authenticator.workspace_of(presented, scope) if presented else None
     if workspace_id is None:
-        what = "The key is unknown, revoked or lacks the scope `read`." if presented else "A key is needed."
+        what = f"The key is unknown, revoked or lacks the scope `{scope}`." if presented else "A key is needed."
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED,
             "unauthenticated",
@@ -63,4 +82,5 @@ async def workspace_of(
 
 
 Workspace = Annotated[UUID, Depends(workspace_of)]
+AdministeredWorkspace = Annotated[UUID, Depends(administered_workspace_of)]
 Serving = Annotated[Context, Depends(context_of)]

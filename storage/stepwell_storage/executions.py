@@ -78,6 +78,22 @@ async def replace_executions(
     return count
 
 
+async def delete_executions(connection: psycopg.AsyncConnection[Any], gone: Sequence[Known]) -> int:
+    """Deletes executions, their keys and what the rollups have counted of them; gives how many there were.
+
+    Runs in the caller's transaction; the caller holds their traces' locks.
+    """
+    if not gone:
+        return 0
+    runs = await _delete(connection, gone)
+    changes = Changes()
+    changes.take_away(runs)
+    await deltas.write(connection, changes)
+    ids = {"workspace_ids": [k.workspace_id for k in gone], "execution_ids": [k.execution_id for k in gone]}
+    await connection.execute(SQL.delete_keys, ids)
+    return len(gone)
+
+
 async def _known(connection: psycopg.AsyncConnection[Any], windows: Sequence[TraceWindow]) -> list[Known]:
     columns = columns_of(windows)
     parameters = {name: columns[name] for name in ("workspace_ids", "trace_ids")}

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 
 from stepwell_storage import findings, idle, ledger, metrics, queries
+from stepwell_storage.deletion import tombstones
 from stepwell_storage.executions import replace_executions
 from stepwell_storage.fold import fold_trace
 from stepwell_storage.keys import credit_rates
@@ -81,8 +82,11 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
         await horizon.hold(connection)
         gone = await horizon.closed(connection, windows)
         windows = [window for window in windows if window not in gone]
+        sorted_out = await tombstones.sort_out(connection, windows)
+        windows = sorted_out.windows
         if windows:
             steps = await read_narrow(connection, windows)
+            await tombstones.delete_late_spans(connection, sorted_out, steps)
             rates = await credit_rates(connection, [window.workspace_id for window in windows])
             folded = {
                 window: fold_trace(steps[window], credits_per_usd=rates.get(window.workspace_id)) for window in windows
@@ -91,6 +95,7 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
             found = await findings.replace(connection, steps, folded)
             await idle.mark(connection, [window for window in windows if not folded[window]])
     ledger.observe(found)
+    tombstones.observe(sorted_out.deleted)
     metrics.FOLDED_TRACES.inc(len(windows))
     seconds = time.perf_counter() - started
     metrics.FOLD_SECONDS.observe(seconds)

@@ -8,9 +8,9 @@ import pytest
 from fastapi.openapi.models import OpenAPI
 from fastapi.routing import APIRoute
 
-from stepwell_api.routes import agents, executions, ingest, operations
+from stepwell_api.routes import agents, deletion, executions, ingest, operations
 
-ROUTERS = (executions.router, agents.router, ingest.router, operations.router)
+ROUTERS = (executions.router, agents.router, deletion.router, ingest.router, operations.router)
 
 
 @pytest.fixture

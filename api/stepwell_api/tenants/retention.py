@@ -1,4 +1,4 @@
-"""Show and set how long what is kept, and delete now what the worker would delete within the hour."""
+"""Show and set how long what is kept, and delete now what the worker would delete within six hours."""
 
 import argparse
 import sys
@@ -97,7 +97,7 @@ async def _set(connection: psycopg.AsyncConnection, arguments: argparse.Namespac
         for found in due:
             print(f"{found.workspace.name}: {_told_due(found)} are older and will be deleted", file=sys.stderr)
         if due and not arguments.yes and {found.workspace.workspace_id for found in due} - before:
-            raise CommandError("nothing is changed; add --yes to delete them within the hour")
+            raise CommandError("nothing is changed; add --yes to delete them within six hours")
     await _show(connection, arguments)
 
 

@@ -1,4 +1,4 @@
-"""Create, set up and list workspaces; every execution belongs to exactly one."""
+"""Create, set up, list and delete workspaces; every execution belongs to exactly one."""
 
 import argparse
 
@@ -6,13 +6,15 @@ import psycopg
 
 from stepwell_api.options import DATABASE_OPTIONS, add_options
 from stepwell_api.tenants import command
+from stepwell_api.tenants.deletion import require_yes
 from stepwell_storage import keys
+from stepwell_storage.deletion import workspaces
 
 run = command.run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``create NAME``, ``set NAME --credits-per-usd RATE`` and ``list``."""
+    """``create NAME``, ``set NAME --credits-per-usd RATE``, ``list`` and ``delete NAME --yes``."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     create = actions.add_parser("create", help="create a workspace")
     create.add_argument("name", metavar="NAME")
@@ -29,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting.set_defaults(action=_set)
     listing = actions.add_parser("list", help="list all workspaces")
     listing.set_defaults(action=_list)
-    for action in (create, setting, listing):
+    deleting = actions.add_parser("delete", help="delete a workspace with all that is in it")
+    deleting.add_argument("name", metavar="NAME")
+    deleting.add_argument("--yes", action="store_true", help="really delete; there is no way back")
+    deleting.set_defaults(action=_delete)
+    for action in (create, setting, listing, deleting):
         add_options(action, DATABASE_OPTIONS)
 
 
@@ -57,3 +63,10 @@ async def _list(connection: psycopg.AsyncConnection, arguments: argparse.Namespa
         for found in await keys.list_workspaces(connection)
     ]
     command.print_table(("WORKSPACE ID", "NAME", "CREATED", "CREDITS/USD"), rows)
+
+
+async def _delete(connection: psycopg.AsyncConnection, arguments: argparse.Namespace) -> None:
+    require_yes(arguments)
+    deleted = await workspaces.delete_workspace(connection, arguments.name)
+    print(f"deleted the workspace {arguments.name}")
+    command.print_table(("RELATION", "ROWS"), [(name, f"{rows:,}") for name, rows in deleted.items()])

@@ -12,6 +12,8 @@ import psycopg
 
 from stepwell_storage import metrics, queries
 from stepwell_storage.database import UNAVAILABLE, connect
+from stepwell_storage.deletion import tombstones
+from stepwell_storage.deletion import workspaces as workspaces_deletion
 from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.retention import history, horizon, policy, raw
 from stepwell_storage.retention.policy import Kept, WorkspacePolicy
@@ -20,7 +22,7 @@ from stepwell_storage.retention.progress import Report, nobody
 SQL = queries.load("retention")
 
 log = logging.getLogger(__name__)
-EVERY_S: Final = 3600.0
+EVERY_S: Final = 6 * 3600.0
 TURN: Final = 0x5743_0003
 
 Connection = psycopg.AsyncConnection[Any]
@@ -45,6 +47,8 @@ async def make(connection: Connection, now: datetime, report: Report = nobody) -
         await raw.delete(connection, dict(await cursor.fetchall()), keeping, report)
         for workspace in workspaces:
             await _shorten_history(connection, workspace, now, report)
+        await workspaces_deletion.finish(connection, report)
+        await tombstones.forget_old(connection)
     metrics.RETENTION_SECONDS.observe(time.perf_counter() - began_s)
     return True
 

@@ -5,7 +5,7 @@ some blocks at a time. Each transaction is bounded, and what is done twice chang
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -28,7 +28,6 @@ _SWEEPS: Final = {
     "step_logs": SQL.sweep_logs,
     "trace_findings": SQL.sweep_findings,
     "trace_windows": SQL.sweep_windows,
-    "deleted_traces": SQL.sweep_deleted,
 }
 """In this order: what is found of a trace goes before the trace's own row."""
 
@@ -56,7 +55,8 @@ async def _empty(
     if not expired:
         return
     others = keeping - {workspace_id for workspace_id, before in expired.items() if part.ends_before(before)}
-    if part.stop is not None and not await partitions.holds_rows_of(connection, part, list(others)):
+    is_past = part.stop is not None and part.stop <= datetime.now(UTC)
+    if is_past and not await partitions.holds_rows_of(connection, part, list(others)):
         rows = await partitions.drop(connection, part, _COUNTS[part.table])
         if rows is not None:
             _observe(part.table, rows)

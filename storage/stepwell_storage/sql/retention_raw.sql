@@ -108,14 +108,3 @@ WITH gone AS (
     RETURNING 1
 )
 SELECT count(*) FROM gone
-
--- name: sweep_deleted
--- Forgets which traces were deleted on purpose, once what still comes of them would be too old.
-WITH gone AS (
-    DELETE FROM analytics.deleted_traces t
-    USING unnest(%(workspace_ids)s::uuid[], %(before)s::timestamptz[]) AS w (workspace_id, before)
-    WHERE t.ctid >= %(first)s::tid AND t.ctid < %(last)s::tid
-      AND t.workspace_id = w.workspace_id AND t.deleted_at < w.before
-    RETURNING 1
-)
-SELECT count(*) FROM gone
