@@ -32,6 +32,7 @@ class _Unread:
     workspace_id: UUID
     execution_id: str
     start_time: datetime
+    updated_at: datetime
     window: TraceWindow
     error_message: str | None
     span_ids: Sequence[bytes]
@@ -62,8 +63,8 @@ async def _read_some(connection: psycopg.AsyncConnection[Any], since: datetime, 
     parameters = {"since": since, "rested": rested, "limit": _AT_ONCE}
     cursor = await connection.execute(SQL.unread_executions, parameters)
     unread = [
-        _Unread(workspace_id, execution_id, start, TraceWindow(workspace_id, *window), message, span_ids)
-        for workspace_id, execution_id, start, *window, message, span_ids in await cursor.fetchall()
+        _Unread(workspace_id, execution_id, start, updated_at, TraceWindow(workspace_id, *window), message, span_ids)
+        for workspace_id, execution_id, start, updated_at, *window, message, span_ids in await cursor.fetchall()
     ]
     if unread:
         words = await _words(connection, unread)
@@ -74,6 +75,7 @@ async def _read_some(connection: psycopg.AsyncConnection[Any], since: datetime, 
                 "workspace_ids": [execution.workspace_id for execution in unread],
                 "execution_ids": [execution.execution_id for execution in unread],
                 "start_times": starts,
+                "updated_times": [execution.updated_at for execution in unread],
                 "words": words,
                 "lowest": min(starts),
                 "highest": max(starts),

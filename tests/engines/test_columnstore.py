@@ -9,7 +9,7 @@ from tests.rollups import check_rollups
 from tests.storage.steps import DAY_NS, START_NS, WORKSPACE, make_live_step, make_step, read_all, read_one, span_numbers
 from tests.storing import Connection, fold_all, store
 
-from stepwell_storage import idle, process_memory, stale
+from stepwell_storage import idle, process_memory, searching, stale
 from stepwell_storage.database import connect
 from stepwell_storage.model import MemorySample, Role, Step
 
@@ -126,6 +126,11 @@ async def test_memory_of_a_process_reaches_compressed_runs(packed: Connection) -
         await process_memory.insert_samples(packed, {process_memory.key_of(WORKSPACE, sample): sample})
     assert await process_memory.apply(packed) == 1
     assert await read_one(packed, "SELECT count(*) FROM analytics.agent_executions WHERE memory_usage_mb = 128") == 1
+
+
+async def test_words_of_compressed_runs_are_read(packed: Connection) -> None:
+    assert await searching.read_words(packed, rested=AT_ONCE) == TRACES + 1
+    assert await searching.read_words(packed, rested=AT_ONCE) == 0
 
 
 async def test_idle_trace_is_dropped(packed: Connection) -> None:

@@ -1,14 +1,14 @@
 -- The words of executions, by which they are searched; see searching.py.
 
 -- name: unread_executions
--- Some executions whose words are not read, with the windows of their traces, locked; no others wait for them. In no
--- order: they are many after an import, and each gets its turn.
-SELECT e.workspace_id, e.execution_id, e.start_time, w.trace_id, w.earliest, w.latest, e.error_message, e.step_span_ids
+-- Some executions whose words are not read, with the windows of their traces. In no order: they are many after an
+-- import, and each gets its turn. Not locked by FOR UPDATE, which compressed chunks do not know; write_words sees to it.
+SELECT e.workspace_id, e.execution_id, e.start_time, e.updated_at, w.trace_id, w.earliest, w.latest, e.error_message,
+       e.step_span_ids
 FROM analytics.agent_executions e
 JOIN analytics.trace_windows w ON w.workspace_id = e.workspace_id AND w.trace_id = decode(e.trace_id, 'hex')
 WHERE e.words IS NULL AND e.start_time >= %(since)s AND e.updated_at <= now() - %(rested)s::interval
 LIMIT %(limit)s
-FOR UPDATE OF e SKIP LOCKED
 
 -- name: read_texts
 -- The texts of the steps of some traces, in no order; messages in logs stand for an input or output that a step lacks.
@@ -30,10 +30,11 @@ CROSS JOIN LATERAL (
 ) s
 
 -- name: write_words
--- Keeps the words of some executions.
+-- Keeps the words of some executions, unless these were written anew since their words were read.
 UPDATE analytics.agent_executions e
 SET words = k.words
-FROM unnest(%(workspace_ids)s::uuid[], %(execution_ids)s::text[], %(start_times)s::timestamptz[], %(words)s::text[])
-     AS k (workspace_id, execution_id, start_time, words)
+FROM unnest(%(workspace_ids)s::uuid[], %(execution_ids)s::text[], %(start_times)s::timestamptz[],
+            %(updated_times)s::timestamptz[], %(words)s::text[])
+     AS k (workspace_id, execution_id, start_time, updated_at, words)
 WHERE e.workspace_id = k.workspace_id AND e.execution_id = k.execution_id AND e.start_time = k.start_time
-  AND e.start_time BETWEEN %(lowest)s AND %(highest)s
+  AND e.updated_at = k.updated_at AND e.start_time BETWEEN %(lowest)s AND %(highest)s
