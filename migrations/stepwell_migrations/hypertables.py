@@ -52,8 +52,12 @@ class Hypertable:
 TABLES: Final = (
     Hypertable("step_facts", "start_time", "1 day", "workspace_id", "start_time", toast_tuple_target=8160),
     Hypertable("agent_executions", "start_time", "1 day", "workspace_id, agent_id", "start_time"),
+    Hypertable("rollup_hours", "bucket", "30 days", "workspace_id, agent_id, kind", "bucket", compress_after="60 days"),
 )
-"""If you change this, also change `stepwell_storage.partitions.TABLES`, which makes their native partitions."""
+"""If you change this, also look at `stepwell_storage.partitions.TABLES`, which makes the native partitions of some."""
+
+DAYS: Final = "rollup_days"
+"""A table that the worker fills, which is a continuous aggregate of ``rollup_hours`` where that is a hypertable."""
 
 Grants = Sequence[tuple[str, str, bool]]
 
@@ -97,6 +101,8 @@ def finish(connection: psycopg.Connection, moving: dict[str, Any]) -> None:
     for table in TABLES:
         if table.name in moving["tables"]:
             _put_in_place(connection, table)
+    if connection.execute(SQL["is_table"], {"name": DAYS}).fetchone() == (True,):
+        _aggregate_days(connection)
     connection.execute(ENGINE_SQL["end_move"])
     for name, definition, comment, owner, grants in moving["views"]:
         run(connection, "create_view", view=name, definition=sql.SQL(definition.rstrip().removesuffix(";")))
@@ -162,6 +168,18 @@ def _put_in_place(connection: psycopg.Connection, table: Hypertable) -> None:
         qualified=sql.Literal(f"analytics.{table.name}"),
         compress_after=sql.Literal(table.compress_after),
     )
+
+
+def _aggregate_days(connection: psycopg.Connection) -> None:
+    """Puts the continuous aggregate in the place of the table, whose sums it will hold again."""
+    extension = _extension_schema(connection)
+    owner, grants = connection.execute(SQL["owner_and_grants"], {"table": f"analytics.{DAYS}"}).fetchone() or ("", ())
+    run(connection, "drop_table", table=DAYS)
+    run(connection, "aggregate_days", extension=extension)
+    for name in ("index_days", "index_kinds", "forget_complete_days"):
+        run(connection, name)
+    _give_rights(connection, DAYS, owner, grants)
+    run(connection, "add_refresh_policy", extension=extension)
 
 
 def _give_rights(connection: psycopg.Connection, relation: str, owner: str, grants: Grants) -> None:

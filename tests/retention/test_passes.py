@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 from psycopg import sql
+from tests.rollup_sequences import trace
 from tests.rollups import check_rollups, rollups
 from tests.spans import START_NS
-from tests.storage.test_rollups import trace
 from tests.storing import Connection, fold_all, store
 
 from stepwell_storage import facts, keys, stale

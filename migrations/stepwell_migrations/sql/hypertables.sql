@@ -24,6 +24,8 @@ SELECT c.relname, pg_get_viewdef(c.oid), obj_description(c.oid, 'pg_class'), pg_
 ), '[]')
 FROM pg_catalog.pg_class AS c
 WHERE c.relnamespace = 'analytics'::regnamespace AND c.relkind = 'v'
+  AND NOT EXISTS (SELECT FROM timescaledb_information.continuous_aggregates
+                  WHERE view_schema = 'analytics' AND view_name = c.relname)
 ORDER BY c.oid;
 
 -- name: drop_view
@@ -150,3 +152,51 @@ ANALYZE analytics.{table};
 -- name: bound_lock_wait
 -- For the rest of the transaction: whoever waits for a lock also holds up those who come after.
 SELECT set_config('lock_timeout', %(wait)s, true);
+
+-- name: is_table
+-- Whether this is an ordinary table.
+SELECT EXISTS (SELECT FROM pg_catalog.pg_class
+               WHERE relnamespace = 'analytics'::regnamespace AND relname = %(name)s AND relkind = 'r');
+
+-- name: aggregate_days
+-- Days summed up from hours by TimescaleDB; the columns are those of the table that it takes the place of. Only what has
+-- been summed up: readers know which days are complete, and add up the hours of the others.
+CREATE MATERIALIZED VIEW analytics.rollup_days
+WITH (timescaledb.continuous, timescaledb.materialized_only = true, timescaledb.create_group_indexes = false) AS
+SELECT
+    workspace_id, agent_id, {extension}.time_bucket('1 day', bucket) AS bucket, environment, version, kind, item_id,
+    item, detail, step_name, sum(pending)::bigint AS pending, sum(running)::bigint AS running,
+    sum(success)::bigint AS success, sum(failed)::bigint AS failed, sum(timeout)::bigint AS timeout,
+    sum(cancelled)::bigint AS cancelled, sum(executions)::bigint AS executions, sum(retries)::bigint AS retries,
+    sum(duration_count)::bigint AS duration_count, sum(duration_ms) AS duration_ms,
+    sum(duration_square_ms2) AS duration_square_ms2, sum(self_ms) AS self_ms, sum(critical_ms) AS critical_ms,
+    sum(critical_success_ms) AS critical_success_ms, sum(prompt_tokens) AS prompt_tokens,
+    sum(prompt_known)::bigint AS prompt_known, sum(completion_tokens) AS completion_tokens,
+    sum(completion_known)::bigint AS completion_known, sum(cost_usd) AS cost_usd,
+    sum(cost_known)::bigint AS cost_known, sum(credits) AS credits, sum(credits_known)::bigint AS credits_known,
+    sum(api_calls)::bigint AS api_calls, sum(memory_mb) AS memory_mb, sum(memory_known)::bigint AS memory_known,
+    sum(steps)::bigint AS steps, analytics.sum_histograms(durations) AS durations,
+    analytics.sum_histograms(memories) AS memories, max(last_seen) AS last_seen
+FROM analytics.rollup_hours
+GROUP BY workspace_id, agent_id, {extension}.time_bucket('1 day', bucket), environment, version, kind, item_id, item,
+    detail, step_name
+WITH NO DATA;
+
+-- name: index_days
+-- As the table had it, for one agent's figures.
+CREATE INDEX rollup_days_agent ON analytics.rollup_days (workspace_id, agent_id, kind, bucket);
+
+-- name: index_kinds
+-- As the table had it, for the figures of all agents.
+CREATE INDEX rollup_days_kind ON analytics.rollup_days (workspace_id, kind, bucket);
+
+-- name: forget_complete_days
+-- No day is summed up yet; the worker begins with the newest.
+TRUNCATE analytics.rollup_complete_days;
+
+-- name: add_refresh_policy
+-- TimescaleDB refreshes on its own the days of the last week, of which hours are always kept: a day without its hours
+-- would be summed up to nothing. The worker refreshes older days when they change.
+SELECT {extension}.add_continuous_aggregate_policy(
+    'analytics.rollup_days', start_offset => INTERVAL '8 days', end_offset => INTERVAL '1 day',
+    schedule_interval => INTERVAL '1 hour', if_not_exists => true);

@@ -45,6 +45,11 @@ ORDER BY day
 DELETE FROM analytics.rollup_days
 WHERE workspace_id = %(workspace_id)s AND kind = ANY (%(kinds)s) AND bucket = %(day)s
 
+-- name: count_day
+-- How many sums of a day there are.
+SELECT count(*) FROM analytics.rollup_days
+WHERE workspace_id = %(workspace_id)s AND kind = ANY (%(kinds)s) AND bucket = %(day)s
+
 -- name: forget_complete_day
 -- A day without rollups is not complete either.
 DELETE FROM analytics.rollup_complete_days WHERE workspace_id = %(workspace_id)s AND day = %(day)s

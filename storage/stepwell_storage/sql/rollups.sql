@@ -124,3 +124,22 @@ HAVING sum(executions) <> 0
 -- Notes that a day's sums are complete.
 INSERT INTO analytics.rollup_complete_days (workspace_id, day) VALUES (%(workspace_id)s, %(day)s)
 ON CONFLICT (workspace_id, day) DO NOTHING
+
+-- name: is_aggregate
+-- Whether TimescaleDB keeps the days, as a continuous aggregate; and the schema of its procedures.
+SELECT c.relkind = 'v', (SELECT extnamespace::regnamespace::text FROM pg_catalog.pg_extension
+                         WHERE extname = 'timescaledb')
+FROM pg_catalog.pg_class c
+WHERE c.relnamespace = 'analytics'::regnamespace AND c.relname = 'rollup_days'
+
+-- name: take_long_turn
+-- As take_turn, beyond single transactions: until given back, or the session ends.
+SELECT pg_try_advisory_lock(%(key)s)
+
+-- name: give_turn_back
+-- Ends that turn.
+SELECT pg_advisory_unlock(%(key)s)
+
+-- name: refresh_day
+-- Sums a day up where TimescaleDB keeps the days; {extension} is its schema, the others are literals.
+CALL {extension}.refresh_continuous_aggregate('analytics.rollup_days', {day}, {next_day})
