@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 from tests.retention.test_passes import FIRST_DAY, KEPT, count, everything, log_of
+from tests.rollup_sequences import trace
 from tests.rollups import check_rollups
 from tests.spans import Sent, agent, chat, steps, tool
-from tests.storage.test_rollups import trace
 from tests.storing import Connection, fold_all, store
 
 from stepwell_storage import folding

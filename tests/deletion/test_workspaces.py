@@ -4,8 +4,8 @@ import random
 
 import pytest
 from psycopg import sql
+from tests.rollup_sequences import trace
 from tests.rollups import check_rollups
-from tests.storage.test_rollups import trace
 from tests.storing import Connection, fold_all, store
 
 from stepwell_storage import facts, keys
