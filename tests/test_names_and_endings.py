@@ -157,3 +157,61 @@ def test_parts_of_a_reply_are_no_model_calls() -> None:
 
 def test_a_finish_reason_is_the_members_name_of_an_enumeration() -> None:
     assert step(chat("c", reason="FinishReason.STOP")).finish_reason == "STOP"
+
+
+INTERRUPT = exception("langgraph.errors.GraphInterrupt", "(Interrupt(value='book?'),)")
+
+
+def test_an_agent_that_waits_for_a_person_neither_succeeded_nor_failed_though_its_span_is_fine() -> None:
+    paused = [
+        agent("a", for_ms=100, status=wire.STATUS_OK, attributes=OUTPUT),
+        chat("c", reason="tool_calls", parent="a", at_ms=1),
+        tool("t", "book", parent="a", at_ms=20, status=wire.STATUS_OK, events=[INTERRUPT]),
+    ]
+
+    run = only(*paused)
+
+    assert (run.status, run.error_type, run.error_step_name) == (Status.CANCELLED, "GraphInterrupt", "book")
+    assert only(*paused, chat("c2", parent="a", at_ms=40)).status is Status.SUCCESS
+
+
+def test_a_graph_that_one_of_its_nodes_interrupts_waits() -> None:
+    run = only(
+        agent("a", for_ms=100, attributes=OUTPUT),
+        chat("c", parent="a", at_ms=1),
+        Sent("approve", {OI: "CHAIN"}, parent="a", at_ms=20, status=wire.STATUS_ERROR, events=[INTERRUPT]),
+    )
+
+    assert (run.status, run.error_step_name) == (Status.CANCELLED, "approve")
+
+
+def test_a_tool_that_was_given_something_and_returned_nothing_before_its_run_ended_waits_for_approval() -> None:
+    waiting = tool("t", "book", attributes={"stepwell.input": '{"city": "Graz"}'}, parent="a", at_ms=20, for_ms=79)
+    run = only(agent("a", for_ms=100), chat("c", parent="a", at_ms=1), waiting)
+
+    assert run.status is Status.CANCELLED
+    assert [p.status for p in run.placements] == [Status.SUCCESS, Status.SUCCESS, Status.CANCELLED]
+
+
+def test_the_tool_that_a_cancelled_run_ended_in_was_cancelled_with_it() -> None:
+    run = only(
+        agent("a", for_ms=100, status=wire.STATUS_ERROR, events=[exception("CancelledError", "")]),
+        chat("c", reason="tool_calls", parent="a", at_ms=1),
+        tool("t", parent="a", at_ms=20, for_ms=79),
+    )
+
+    assert [(p.operation, p.status) for p in run.placements][-1] == ("execute_tool", Status.CANCELLED)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        '{"type": "tool", "data": {"content": "{\\"error\\": \\"no such city\\"}", "tool_call_id": "c1"}}',
+        '{"output": {"kwargs": {"content": "{\\"error\\": \\"no such city\\"}", "tool_call_id": "c1"}}}',
+    ],
+    ids=["message", "constructor"],
+)
+def test_a_tools_message_that_holds_nothing_but_an_error_is_a_failure(output: str) -> None:
+    failed = step(tool("t", attributes={"stepwell.output": output}))
+
+    assert (failed.status, failed.error_message) == (Status.FAILED, "no such city")

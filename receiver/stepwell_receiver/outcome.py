@@ -8,7 +8,9 @@ from stepwell_receiver import returned, values
 from stepwell_receiver.wire import STATUS_ERROR, STATUS_OK, Attributes, Span, Value
 from stepwell_storage.model import Status
 
-_CANCELLED: Final = re.compile(r"cancel|KeyboardInterrupt|GeneratorExit|abort", re.I)
+_CANCELLED: Final = re.compile(r"cancel|Interrupt(?:Exception|ed)?$|GeneratorExit|abort", re.I)
+"""An interrupt, a person's or a graph's that waits for one, stops the work: it neither failed nor succeeded."""
+_HANDED_UP: Final = re.compile(r"^(?:CancelledError|\w*Interrupt)$")
 _TIMEOUT: Final = re.compile(r"time[d_ ]*-?out|deadline", re.I)
 _BARE_WORD: Final = re.compile(r"^(?:\w+ ){0,3}(?:cancell?ed|timed?[ -]?out)\.?$", re.I)
 _TYPED_MESSAGE: Final = re.compile(
@@ -72,9 +74,9 @@ def _went_wrong(span: Span, told: Attributes, exception: Attributes | None) -> b
 
 
 def _was_cancelled(exception: Attributes | None) -> bool:
-    """Whether a cancellation passed through the span: nobody handles one, though OK may have been said before."""
+    """Whether a cancellation or an interrupt passed through the span: nobody handles one, though OK may be said."""
     raised = values.as_text((exception or {}).get("exception.type")) or ""
-    return raised.rpartition(".")[2] == "CancelledError"
+    return _HANDED_UP.match(raised.rpartition(".")[2]) is not None
 
 
 def _last_exception(span: Span) -> Attributes | None:

@@ -14,7 +14,7 @@ ERROR_TYPE: Final = "tool_error"
 
 _FLAGS: Final = ("isError", "is_error")
 _WRAPPERS: Final = ("output", "result", "data", "kwargs", "response")
-_MAX_WRAPPERS: Final = 4
+_MAX_WRAPPERS: Final = 6
 _OF_AN_ERROR: Final = frozenset(
     (
         *("error", "error_type", "error_code", "error_message", "code", "message", "detail", "details", "type", "name"),
@@ -62,12 +62,14 @@ def _text_of(content: Value) -> str | None:
 
 
 def _unwrapped(output: Any) -> Any:
-    """What a wrapper holds: the only item of a list, the output or result of an object, the content of JSON text."""
+    """What a wrapper holds: a list's only item, an object's output or result, a message's content, what JSON says."""
     if isinstance(output, str):
         return _parsed(output)
     if isinstance(output, list):
         return output[0] if len(output) == 1 else None
     if isinstance(output, dict):
+        if "tool_call_id" in output:
+            return output.get("content")
         return next((output[key] for key in _WRAPPERS if key in output), None)
     return None
 

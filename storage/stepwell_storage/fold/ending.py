@@ -62,8 +62,10 @@ def of_run(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> Endin
         tool = _tool_cut_off(tree, root, members)
         return replace(_with_cause(tree, innermost if tool is None else tool, Status.CANCELLED), cut_off=tool)
     if status in _BAD:
-        return _with_cause(tree, innermost, status)
-    return Ending(status)
+        end = _with_cause(tree, innermost, status)
+        return end if status is Status.FAILED else replace(end, cut_off=_tool_cut_off(tree, root, members))
+    stopped_at = _stopped_at(tree, members, calls) if status is Status.SUCCESS else None
+    return Ending(status) if stopped_at is None else _with_cause(tree, stopped_at, Status.CANCELLED)
 
 
 def fingerprint(error_type: str | None, step_name: str | None, message: str | None) -> str:
@@ -103,6 +105,29 @@ def _broken_last_call(tree: Tree, members: Sequence[int], calls: Calls) -> int |
     if last is None or tree.steps[last].role is not Role.MODEL or tree.steps[last].status not in _BAD:
         return None
     return last
+
+
+def _stopped_at(tree: Tree, members: Sequence[int], calls: Calls) -> int | None:
+    """The step that was stopped and that nothing followed: the run waits for an answer, or was broken off.
+
+    An agent that pauses for a person ends without an error and returns what it has so far.
+    """
+    stopped = [i for i in members if i not in calls.duplicate_of and _was_stopped(tree.steps[i])]
+    last = max(stopped, key=lambda i: (tree.steps[i].end_ns or 2**63, -i), default=None)
+    if last is None or any(_follows(tree.steps[i], tree.steps[last]) for i in members):
+        return None
+    return last
+
+
+def _was_stopped(step: Step) -> bool:
+    """Whether a tool call was cancelled, or a node of a graph interrupted."""
+    if step.status is not Status.CANCELLED:
+        return False
+    return step.role is Role.TOOL or (step.role is Role.CHAIN and (step.error_type or "").endswith("Interrupt"))
+
+
+def _follows(step: Step, earlier: Step) -> bool:
+    return earlier.end_ns is not None and step.start_ns >= earlier.end_ns and step.role in (*_FOLLOWING, Role.CHAIN)
 
 
 def _is_same_run(outer: Step, inner: Step) -> bool:
@@ -179,7 +204,8 @@ def _is_below_tool(tree: Tree, i: int, root: int) -> bool:
 def _ends_in_tool(tree: Tree, root: int, members: Sequence[int], last_model: Step) -> bool:
     """Whether nothing followed the last tool call, although a model was to read its result.
 
-    A run that ends at once after the tool, and whose model had said that it was done, is complete.
+    A run that ends at once after the tool, and whose model had said that it was done, is complete; not so where the
+    tool was given something and returned nothing, as one that waits for a person's approval.
     """
     tools = [i for i in members if tree.steps[i].role is Role.TOOL]
     if not tools:
@@ -194,7 +220,8 @@ def _ends_in_tool(tree: Tree, root: int, members: Sequence[int], last_model: Ste
     if last_model.start_ns > tool.start_ns or (was_done and (last_model.end_ns or 0) > tool_end_ns):
         return False
     ended_promptly = end_ns - tool_end_ns <= _PROMPT_END_SHARE * max(end_ns - tree.steps[root].start_ns, 1)
-    return not (was_done and ended_promptly)
+    returned_nothing = tool.has_input and not tool.has_output
+    return not (was_done and ended_promptly) or returned_nothing
 
 
 def _tool_cut_off(tree: Tree, root: int, members: Sequence[int]) -> int | None:
