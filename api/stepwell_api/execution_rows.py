@@ -20,6 +20,7 @@ from stepwell_storage import queries
 from stepwell_storage.schema import agent_executions as runs
 
 SQL = queries.load("executions")
+RETENTION_SQL = queries.load("retention")
 
 COUNTED_EXACTLY = 10_000
 TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
@@ -186,3 +187,9 @@ def _with_json(item: dict[str, Any]) -> dict[str, Any]:
     if "checkpoints" in item:
         item["checkpoints"] = raw_json_list(item["checkpoints"])
     return item
+
+
+async def has_lost_payload(connection: AsyncConnection, workspace_id: UUID, located: Located) -> bool:
+    """Whether the time of the execution's payloads is over."""
+    bound = {"workspace_id": workspace_id, "start_time": located.start_time}
+    return bool((await connection.exec_driver_sql(RETENTION_SQL.payloads_gone, bound)).scalar_one())

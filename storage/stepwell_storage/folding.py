@@ -18,7 +18,7 @@ from stepwell_storage.deletion import tombstones
 from stepwell_storage.executions import replace_executions
 from stepwell_storage.fold import fold_trace
 from stepwell_storage.keys import credit_rates
-from stepwell_storage.retention import horizon
+from stepwell_storage.retention import horizon, payloads
 from stepwell_storage.traces import TraceWindow, read_narrow
 
 SQL = queries.load("fold")
@@ -79,10 +79,9 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
     async with connection.transaction():
         windows = await _claim(connection, [sequence for trace in traces for sequence in trace.sequences])
         # Of closed traces some rows are gone: what was folded of them stays as it is until its own time is over.
-        await horizon.hold(connection)
-        gone = await horizon.closed(connection, windows)
-        windows = [window for window in windows if window not in gone]
-        sorted_out = await tombstones.sort_out(connection, windows)
+        aged = await horizon.sort_out(connection, windows)
+        await payloads.empty_late(connection, aged.without_payloads)
+        sorted_out = await tombstones.sort_out(connection, aged.windows)
         windows = sorted_out.windows
         if windows:
             steps = await read_narrow(connection, windows)

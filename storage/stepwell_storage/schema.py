@@ -121,7 +121,7 @@ retention = Table(
     metadata,
     _key("workspace_id", UUID()),
     *_optional(Integer(), "raw_days", "payload_days", "hour_days", "day_days"),
-    *_optional(TIME, "raw_before", "payloads_before", "deleted_at"),
+    *_optional(TIME, "raw_before", "payloads_before", "deleted_at", "payloads_emptied_before"),
     *[CheckConstraint(f"{name} >= 0") for name in ("raw_days", "payload_days", "hour_days", "day_days")],
 )
 

@@ -135,6 +135,9 @@ class Execution(ExecutionSummary):
 
     input_data: Any = Field(description="The run's input, as JSON")
     output_data: Any = Field(description="The run's output, as JSON")
+    payload_expired: bool = Field(
+        description="Whether input, output and the states of checkpoints are gone since their retention time is over"
+    )
     checkpoints: list[Any] = Field(
         description="States that the agent saved to resume from, in order, each with `id`, `time`, `state`, "
         "`step_name`, `span_id` and `resume` (what its framework needs to go on from there, or null)"

@@ -57,6 +57,7 @@ async def get_execution(
         located, row = await _read(connection, workspace_id, execution_id)
         folded = await step_rows.fold_run(connection, workspace_id, located)
         siblings = await execution_rows.read_siblings(connection, workspace_id, located)
+        row["payload_expired"] = await execution_rows.has_lost_payload(connection, workspace_id, located)
     graph = execution_graph(folded) if folded else {"nodes": [], "edges": [], "path": row["path"]}
     linked = [{**sibling, "href": f"{PREFIX}/executions/{sibling['execution_id']}"} for sibling in siblings]
     return json_response({**row, "execution_graph": graph, "siblings": linked})

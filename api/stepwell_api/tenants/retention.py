@@ -20,6 +20,7 @@ run = command.run
 FOR_EVER_WORD: Final = "forever"
 DEFAULT_WORD: Final = "default"
 TIMES: Final = {
+    Kept.PAYLOADS: "inputs, outputs, attributes, events and texts of logs, emptied in the rows",
     Kept.RAW: "executions, steps and log records",
     Kept.HOURS: "rollups by hour; older days keep their sums",
     Kept.DAYS: "rollups by day",

@@ -33,19 +33,29 @@ async def hold(connection: Connection) -> None:
     await connection.execute(SQL.share_turn, {"key": TURN})
 
 
-async def closed(connection: Connection, windows: Sequence[TraceWindow]) -> set[TraceWindow]:
-    """Traces that began before their workspace's horizon: some of their rows are gone, so nobody may fold them again.
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """The traces of a fold by what they may have lost."""
 
-    To be asked under `hold`.
-    """
+    windows: list[TraceWindow]
+    """To be folded. The others began before their workspace's horizon: some of their rows are gone, so nobody may."""
+    without_payloads: list[TraceWindow]
+    """Those of them that began before payloads are kept."""
+
+
+async def sort_out(connection: Connection, windows: Sequence[TraceWindow]) -> Aged:
+    """Tells which traces may be folded, and keeps it so until the caller's transaction ends."""
+    await hold(connection)
     if not windows:
-        return set()
+        return Aged([], [])
     parameters = {
         "workspace_ids": [window.workspace_id for window in windows],
         "earliest": [window.earliest for window in windows],
     }
     cursor = await connection.execute(SQL.closed, parameters)
-    return {windows[place - 1] for (place,) in await cursor.fetchall()}
+    found = {windows[place - 1]: is_closed for place, is_closed in await cursor.fetchall()}
+    kept = [window for window in windows if not found.get(window, False)]
+    return Aged(kept, [window for window in kept if window in found])
 
 
 async def advance(connection: Connection, workspace_id: UUID, before: datetime) -> datetime:

@@ -15,7 +15,7 @@ from stepwell_storage.database import UNAVAILABLE, connect
 from stepwell_storage.deletion import tombstones
 from stepwell_storage.deletion import workspaces as workspaces_deletion
 from stepwell_storage.errors import DatabaseUnavailableError
-from stepwell_storage.retention import history, horizon, policy, raw
+from stepwell_storage.retention import history, horizon, payloads, policy, raw
 from stepwell_storage.retention.policy import Kept, WorkspacePolicy
 from stepwell_storage.retention.progress import Report, nobody
 
@@ -46,6 +46,9 @@ async def make(connection: Connection, now: datetime, report: Report = nobody) -
         keeping = frozenset(workspace.workspace_id for workspace in workspaces)
         await raw.delete(connection, dict(await cursor.fetchall()), keeping, report)
         for workspace in workspaces:
+            before = workspace.policy.before(Kept.PAYLOADS, now)
+            if before is not None:
+                await payloads.empty(connection, workspace.workspace_id, before, report)
             await _shorten_history(connection, workspace, now, report)
         await workspaces_deletion.finish(connection, report)
         await tombstones.forget_old(connection)

@@ -31,10 +31,11 @@ SELECT pg_advisory_xact_lock(%(key)s)
 SELECT workspace_id, raw_before FROM analytics.retention WHERE raw_before IS NOT NULL ORDER BY workspace_id
 
 -- name: closed
--- The places of those that began before their workspace's horizon.
-SELECT t.place
+-- The places of those that began before rows or payloads of their workspace are gone, and whether it is the rows.
+SELECT t.place, t.earliest < coalesce(r.raw_before, '-infinity')
 FROM unnest(%(workspace_ids)s::uuid[], %(earliest)s::timestamptz[]) WITH ORDINALITY AS t (workspace_id, earliest, place)
-JOIN analytics.retention r ON r.workspace_id = t.workspace_id AND t.earliest < r.raw_before
+JOIN analytics.retention r
+    ON r.workspace_id = t.workspace_id AND t.earliest < greatest(r.raw_before, r.payloads_before)
 
 -- name: advance_raw
 -- Moves a workspace's horizon forward, never back.
@@ -56,3 +57,7 @@ SELECT count(*), coalesce(sum(steps_total), 0)
 FROM analytics.agent_executions
 WHERE workspace_id = %(workspace_id)s AND start_time < %(before)s
 
+-- name: payloads_gone
+-- Whether payloads of what began at a time are gone in a workspace.
+SELECT EXISTS (SELECT FROM analytics.retention
+               WHERE workspace_id = %(workspace_id)s AND payloads_before > %(start_time)s)
