@@ -213,7 +213,7 @@ def test_every_column_has_its_case() -> None:
 
 
 def facts(case: Case, trace_id: bytes) -> list[Fact]:
-    sent: list[Fact] = [replace(one, trace_id=trace_id) for one in steps(*case.spans, resource=case.resource)]
+    sent: list[Fact] = [one._replace(trace_id=trace_id) for one in steps(*case.spans, resource=case.resource)]
     process_key = processes.key_of(case.resource)
     if case.memory_mb is not None and process_key is not None:
         at_ns = START_NS + MS

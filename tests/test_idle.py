@@ -88,7 +88,7 @@ async def test_log_records_of_an_idle_trace_go_too_also_where_no_span_ever_came(
 
 async def test_more_idle_traces_than_fit_one_transaction_are_dropped(connection: Connection) -> None:
     many = idle.MAX_TRACES + 5
-    spans = [replace(step, trace_id=i.to_bytes(16, "big")) for i in range(1, many + 1) for step in steps(QUERY)]
+    spans = [step._replace(trace_id=i.to_bytes(16, "big")) for i in range(1, many + 1) for step in steps(QUERY)]
     await store(connection, spans)
     await fold_all(connection)
 

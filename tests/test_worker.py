@@ -39,7 +39,7 @@ async def executions(connection: Connection) -> list[dict[str, Any]]:
 
 
 async def test_a_changed_credit_rate_holds_for_runs_folded_from_then_on(connection: Connection) -> None:
-    other = [replace(step, trace_id=bytes([7] * 16)) for step in steps(*RUN)]
+    other = [step._replace(trace_id=bytes([7] * 16)) for step in steps(*RUN)]
     for rate, sent in ((100.0, steps(*RUN)), (200.0, other)):
         await set_credit_rate(connection, "local", rate)
         await store(connection, sent)
@@ -132,7 +132,7 @@ async def test_what_is_read_back_is_what_was_stored_without_its_payload(connecti
     found = await read_steps(connection, LOCAL_WORKSPACE_ID, TRACE_ID)
 
     def without_payload(step: Step) -> Step:
-        return replace(step, attributes_json=None, resource_json=None, input_json=None, output_json=None)
+        return step._replace(attributes_json=None, resource_json=None, input_json=None, output_json=None)
 
     assert set(found) == {without_payload(s) for s in sent}
 
@@ -165,7 +165,7 @@ async def test_folding_again_changes_nothing(connection: Connection) -> None:
 
 
 async def test_an_execution_whose_start_moves_to_another_day_is_moved(connection: Connection) -> None:
-    child = replace(steps(chat("c", parent="a"))[0], start_ns=START_NS + DAY_NS, end_ns=START_NS + DAY_NS + MS)
+    child = steps(chat("c", parent="a"))[0]._replace(start_ns=START_NS + DAY_NS, end_ns=START_NS + DAY_NS + MS)
     await store(connection, [child])
     await fold_all(connection)
     (fragment,) = await executions(connection)
@@ -211,7 +211,7 @@ async def test_the_worker_works_off_what_was_left_before_it_started(settings: Se
 
 async def test_many_workers_on_the_same_traces_agree(settings: Settings, connection: Connection) -> None:
     traces = [bytes([i]) * 16 for i in range(1, 31)]
-    runs = {trace: [replace(step, trace_id=trace) for step in steps(*RUN)] for trace in traces}
+    runs = {trace: [step._replace(trace_id=trace) for step in steps(*RUN)] for trace in traces}
 
     async with running_worker(settings), running_worker(settings), running_worker(settings):
         for i in range(len(RUN)):
@@ -237,8 +237,8 @@ async def test_a_run_with_no_sign_of_life_becomes_a_timeout_and_goes_back_when_s
 
 async def test_a_recent_run_is_not_stale(settings: Settings, connection: Connection) -> None:
     now_ns = int(datetime.now(UTC).timestamp() * 1e9) // 1000 * 1000
-    recent = [replace(step, start_ns=now_ns, end_ns=now_ns) for step in steps(*RUN[1:])]
-    old = [replace(step, trace_id=b"\x07" * 16) for step in steps(*RUN[1:])]
+    recent = [step._replace(start_ns=now_ns, end_ns=now_ns) for step in steps(*RUN[1:])]
+    old = [step._replace(trace_id=b"\x07" * 16) for step in steps(*RUN[1:])]
 
     async with running_worker(settings):
         await store(connection, [*recent, *old])
@@ -257,7 +257,7 @@ async def test_the_worker_comes_back_when_its_connections_are_cut(settings: Sett
 async def test_a_trace_that_cannot_be_folded_holds_up_no_other(
     settings: Settings, connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bad = [replace(step, trace_id=b"\x09" * 16) for step in steps(*RUN)]
+    bad = [step._replace(trace_id=b"\x09" * 16) for step in steps(*RUN)]
     await store(connection, bad)
     await connection.execute("UPDATE analytics.step_facts SET role = 'broken' WHERE trace_id = %s", [b"\x09" * 16])
     await store(connection, steps(*RUN))

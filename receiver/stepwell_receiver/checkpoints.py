@@ -37,6 +37,8 @@ def _stated(event: Event) -> Checkpoint:
 def _of_graph(span: Span, fields: Fields, status: Status) -> Checkpoint | None:
     """What a task of a graph says of its round; ``None`` without a thread, in which alone a state is saved."""
     told = _metadata(fields)
+    if not told:
+        return None
     thread, task, step = (_plain(told.get(key)) for key in ("thread_id", _TASK, "langgraph_step"))
     if thread is None or task is None or values.as_count(step) is None:
         return None

@@ -1,8 +1,8 @@
 """Names and kinds that a step carries: its own, its agent's, its framework's (contract, chapter 4, "Names")."""
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from stepwell_receiver import values
 from stepwell_receiver.dialects import Kind
@@ -14,6 +14,9 @@ MODEL_ROLES: Final = frozenset((Role.MODEL, Role.EMBEDDING, Role.RETRIEVAL, Role
 
 TRANSCRIPT_KEYS: Final = frozenset(("pydantic_ai.all_messages", "all_messages_events"))
 """Attributes that hold a whole conversation, of which only the part before the first reply is the input."""
+
+CACHED_NAMES: Final = 4_096
+"""How many combinations of names are remembered; each name is cut before, so that their memory is bounded."""
 
 _AGENT_ROLES: Final = frozenset((Role.AGENT, Role.WORKFLOW, Role.CHAIN))
 _ROLES_OF_INPUT: Final = frozenset(("system", "user", "developer"))
@@ -57,36 +60,34 @@ _INSTRUMENTATION: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """A step's own name, its agent's name as an attribute states it, and the one that only the span's name tells."""
 
     step_name: str
+    """Empty where nothing names the step."""
     agent_name: str | None
     span_agent_name: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(NamedTuple):
     """The names that a span's attributes state: the agent that it is or belongs to, the tool that it calls."""
 
     agent: str | None
     tool: str | None
 
 
-def names_of(
-    span: Span, kind: Kind, stated: Stated, models: tuple[str, ...], *, named_after_agents: bool = True
-) -> Names:
+@lru_cache(maxsize=CACHED_NAMES)
+def names_of(span_name: str, role: Role, stated: Stated, models: tuple[str, ...], named_after_agents: bool) -> Names:
     """The names of one span; `models` are the model names that it states.
 
     `named_after_agents` is False where span names are the framework's own and tell no agent's.
     """
-    name = _without_placeholders(span.name)
-    told = named_after_agents and kind.role in _AGENT_ROLES
-    stripped = _span_agent_name(span.name, stated.agent) if told else None
+    name = _without_placeholders(span_name)
+    told = named_after_agents and role in _AGENT_ROLES
+    stripped = _span_agent_name(span_name, stated.agent) if told else None
     if stripped in models:
         stripped = None  # an agent without a name of its own goes by its model in some frameworks
-    match kind.role:
+    match role:
         case Role.TOOL:
             step_name = stated.tool or _after(name, "execute_tool") or _without_method(name)
         case Role.AGENT | Role.WORKFLOW:
@@ -97,7 +98,7 @@ def names_of(
             step_name = "handoff"
         case _:
             step_name = name
-    return Names(step_name or kind.operation, stated.agent, stripped)
+    return Names(step_name, stated.agent, stripped)
 
 
 def framework_of(scope_name: str) -> str | None:

@@ -1,8 +1,7 @@
 """How a span ended: status, error type and message, from its status, attributes and exception events."""
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from stepwell_receiver import returned, values
 from stepwell_receiver.wire import STATUS_ERROR, STATUS_OK, Attributes, Span, Value
@@ -22,14 +21,16 @@ _NO_TYPES: Final = frozenset(("_OTHER", ""))
 _MAX_MESSAGE_CHARACTERS: Final = 16_384
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """A span's end. `error_type` is a short class name; all ``None`` where nothing went wrong."""
 
     status: Status
     error_type: str | None = None
     error_message: str | None = None
     error_json: str | None = None
+
+
+_SUCCESS: Final = Outcome(Status.SUCCESS)
 
 
 def of_span(span: Span, told: Attributes, *, is_live: bool) -> Outcome:
@@ -42,9 +43,9 @@ def of_span(span: Span, told: Attributes, *, is_live: bool) -> Outcome:
     """
     if is_live:
         return Outcome(Status.RUNNING)
-    exception = _last_exception(span)
+    exception = _last_exception(span) if span.events else None
     if not _went_wrong(span, told, exception):
-        return Outcome(Status.SUCCESS)
+        return _SUCCESS
     error_type, message = _error_of(span, told, exception)
     return Outcome(
         status=_status_of(error_type, message),

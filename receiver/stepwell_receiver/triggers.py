@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from stepwell.semconv import TRIGGER_SOURCE, TRIGGER_TYPE
 from stepwell_receiver import values
 from stepwell_receiver.fields import Fields
 from stepwell_receiver.wire import KIND_CLIENT, KIND_CONSUMER, KIND_SERVER, Attributes, Span, Value
@@ -49,6 +50,12 @@ _KEPT: Final = (
     "k8s.cronjob.name",
 )
 
+_TELLING: Final = frozenset(
+    (TRIGGER_TYPE, TRIGGER_SOURCE, "faas.trigger", *_MESSAGE, *_JOB, *_COMMAND, "process.exit.code")
+)
+"""Attributes without which only a span's kind, its name or its resource tell a trigger."""
+_SERVING: Final = frozenset((KIND_SERVER, KIND_CONSUMER))
+
 _STARTED_BY: Final = frozenset((Role.OTHER, Role.AGENT, Role.WORKFLOW, Role.CHAIN))
 """Roles of spans that a trigger may be, or that it starts."""
 
@@ -60,6 +67,8 @@ def of_span(span: Span, fields: Fields, role: Role, resource: Attributes) -> Tri
 
     A model or tool call implies nothing: what serves it, or the command that it runs, starts no run.
     """
+    if not (fields.shape.has_any(_TELLING) or _tells(span, role, resource)):
+        return None, None
     stated = (fields.text("trigger_type") or "").lower()
     stated_type = stated if stated in TYPES else None
     stated_source = fields.json("trigger_source")
@@ -68,6 +77,13 @@ def of_span(span: Span, fields: Fields, role: Role, resource: Attributes) -> Tri
     implied_type, told = _implied(span, resource) if role in _STARTED_BY else (None, span.attributes)
     source = values.as_json({key: told[key] for key in _KEPT if key in told}) if implied_type else None
     return stated_type or implied_type, stated_source or source
+
+
+def _tells(span: Span, role: Role, resource: Attributes) -> bool:
+    """Whether anything beside the span's attributes may tell a trigger. If you change `_implied`, also change this."""
+    if role not in _STARTED_BY:
+        return False
+    return span.kind in _SERVING or "k8s.cronjob.name" in resource or _SCHEDULE.match(span.name) is not None
 
 
 def _implied(span: Span, resource: Attributes) -> tuple[str | None, Mapping[str, Value]]:

@@ -40,12 +40,14 @@ def as_text(value: Value) -> str | None:
 
 def as_name(value: Value) -> str | None:
     """Text that names something, cut to `MAX_NAME_CHARACTERS`."""
-    text = as_text(value)
+    text = (value.strip() or None) if type(value) is str else as_text(value)
     return text if text is None or len(text) <= MAX_NAME_CHARACTERS else text[:MAX_NAME_CHARACTERS]
 
 
 def as_count(value: Value) -> int | None:
     """A non-negative integer from an integer, a float or their text."""
+    if type(value) is int and 0 <= value <= _MAX_COUNT:
+        return value
     number = as_number(value)
     if number is None or number < 0 or number > _MAX_COUNT:
         return None

@@ -1,7 +1,6 @@
 """What the ledger learns after ingest: orphans that find their parent, doubled tokens, live spans, dropped traces."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -94,7 +93,7 @@ async def test_tokens_beyond_64_bits_harm_no_sum(
     committer: Committer, connection: Connection, api: httpx.AsyncClient
 ) -> None:
     largest = 2**63 - 1
-    used = [replace(step, prompt_tokens=largest) for step in steps(agent("a"), agent("b", parent="a"))]
+    used = [step._replace(prompt_tokens=largest) for step in steps(agent("a"), agent("b", parent="a"))]
     await committer.submit(LOCAL_WORKSPACE_ID, [*used, *steps(chat("c", parent="b"))], 10)
     await fold_all(connection)
     await ledger.sum_entries(connection)
@@ -137,7 +136,7 @@ async def test_summing_up_entries_changes_nothing(
 ) -> None:
     before = []
     for number in range(3):
-        trace = [replace(step, trace_id=bytes([number + 1] * 16)) for step in steps(QUERY, agent("a"))]
+        trace = [step._replace(trace_id=bytes([number + 1] * 16)) for step in steps(QUERY, agent("a"))]
         await committer.submit(LOCAL_WORKSPACE_ID, trace, 10, rejected={"malformed": 1})
         await fold_all(connection)
         before.append(await read(api))

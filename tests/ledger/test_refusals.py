@@ -64,8 +64,8 @@ async def test_spans_that_the_database_refuses_are_rejected_once_each(
     settings: Settings, connection: psycopg.AsyncConnection, api: httpx.AsyncClient
 ) -> None:
     steps = [make_step(number, trace=number % 3 + 1) for number in range(1, 31)]
-    steps[4] = replace(steps[4], input_json="{not json")
-    steps[17] = replace(steps[17], name="a\0b")
+    steps[4] = steps[4]._replace(input_json="{not json")
+    steps[17] = steps[17]._replace(name="a\0b")
     committer = Committer(settings)
     await committer.start()
     for _ in range(2):

@@ -110,7 +110,7 @@ async def test_bad_step_is_rejected_and_all_others_are_stored(
     committer: Committer, connection: psycopg.AsyncConnection, change: dict[str, Any]
 ) -> None:
     steps = [make_step(number, trace=number % 3 + 1) for number in range(1, 31)]
-    steps[17] = replace(steps[17], **change)
+    steps[17] = steps[17]._replace(**change)
     results = await asyncio.gather(*[committer.submit(WORKSPACE, steps[at : at + 10], 100) for at in (0, 10, 20)])
     assert list(results) == [
         CommitResult(stored=10),

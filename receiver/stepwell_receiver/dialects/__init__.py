@@ -4,6 +4,8 @@ A span belongs to the first dialect that says what kind of work it is; fields th
 in the others, since instrumentations mix names.
 """
 
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from stepwell_receiver.dialects import (
@@ -42,19 +44,34 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     generic.DIALECT,
 )
 
-_ASKED: Final = tuple((d, bool(d.markers or d.scopes), d.markers, d.scopes) for d in DIALECTS)
+
+def _scoped() -> dict[str, frozenset[str]]:
+    names = {name for dialect in DIALECTS for name in dialect.scopes}
+    return {name: frozenset(dialect.name for dialect in DIALECTS if name in dialect.scopes) for name in names}
 
 
-def detect(span: Span, scope: Scope) -> tuple[Dialect, Kind]:
-    """The span's dialect and kind; the generic one takes what no other knows."""
-    attributes = span.attributes
-    for dialect, narrow, markers, scopes in _ASKED:
-        if narrow and scope.name not in scopes and not any(marker in attributes for marker in markers):
-            continue
+SCOPED: Final[Mapping[str, frozenset[str]]] = _scoped()
+"""Name of an instrumentation scope → the names of the dialects that it is known to write."""
+
+
+def candidates(keys: AbstractSet[str], scoped: AbstractSet[str]) -> tuple[Dialect, ...]:
+    """The dialects that may know a span with these attribute keys, in a scope that is known to write those `scoped`."""
+    return tuple(
+        dialect
+        for dialect in DIALECTS
+        if not (dialect.markers or dialect.scopes)
+        or dialect.name in scoped
+        or any(marker in keys for marker in dialect.markers)
+    )
+
+
+def detect(span: Span, scope: Scope, asked: Iterable[Dialect]) -> tuple[Dialect, Kind]:
+    """The span's dialect and kind, of those `asked`; the generic one takes what no other knows."""
+    for dialect in asked:
         kind = dialect.kind(span, scope)
         if kind is not None:
             return dialect, kind
     raise AssertionError("the generic dialect knows every span")
 
 
-__all__ = ["DIALECTS", "Dialect", "Kind", "detect"]
+__all__ = ["DIALECTS", "SCOPED", "Dialect", "Kind", "candidates", "detect"]
