@@ -242,7 +242,7 @@ def _told(figures: Figures) -> Totals:
     """The figures of one run in the units of their names."""
     last_seen = None if figures.last_seen_ns is None else to_datetime(figures.last_seen_ns)
     durations, memories = histogram.to_array(figures.durations), histogram.to_array(figures.memories)
-    return Totals(_in_units(figures.values), durations, memories, last_seen)
+    return Totals(_in_units(figures.values()), durations, memories, last_seen)
 
 
 def _in_units(values: Iterable[int]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -194,7 +193,7 @@ async def test_deleting_beside_folds_leaves_nothing_half_done(connection: Connec
 
 async def test_a_deletion_that_is_cut_off_changes_nothing(connection: Connection) -> None:
     sent: list[Step] = trace(random.Random(7), 3)
-    await store(connection, [replace(step, is_live=False) for step in sent])
+    await store(connection, [step._replace(is_live=False) for step in sent])
     await fold_all(connection)
     before = await left(connection)
     (execution_id,) = await ids(connection)

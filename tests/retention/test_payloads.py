@@ -1,6 +1,5 @@
 """Payloads go before their rows: what is left says so, takes less room, and folds to the same runs."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,9 +27,9 @@ def run(trace: int) -> list[Step]:
         agent("a", "planner", for_ms=90), chat("c", (3, 4), parent="a", at_ms=2), tool("t", parent="a", at_ms=20)
     )
     saved = Checkpoint(id="1", time_ns=sent[0].start_ns, state_json=SECRET)
-    sent[0] = replace(sent[0], checkpoints=(saved,))
+    sent[0] = sent[0]._replace(checkpoints=(saved,))
     return [
-        replace(step, trace_id=trace_id, input_json=SECRET, output_json=SECRET, has_input=True, has_output=True)
+        step._replace(trace_id=trace_id, input_json=SECRET, output_json=SECRET, has_input=True, has_output=True)
         for step in sent
     ]
 
@@ -91,7 +90,7 @@ async def test_room_comes_back(connection: Connection, emptied: list[Any]) -> No
 async def test_runs_are_the_same_when_folded_again_and_late_payloads_go_too(
     connection: Connection, emptied: list[Any]
 ) -> None:
-    late = replace(run(1)[2], span_id=b"late-one", step_name="late")
+    late = run(1)[2]._replace(span_id=b"late-one", step_name="late")
     await store(connection, [late])
     await connection.execute(
         "INSERT INTO analytics.dirty_traces (workspace_id, trace_id, earliest, latest, span_count)"

@@ -6,7 +6,7 @@ that wait here to what `compaction` has summed up. Appending takes no lock that 
 
 from collections.abc import Iterable, Sequence
 from hashlib import md5
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import psycopg
@@ -45,11 +45,16 @@ class Key(NamedTuple):
     item: Item
 
 
+_Place: TypeAlias = tuple[UUID, int, str, str]
+"""Workspace, hour, environment and version, as in `Key`."""
+
+
 class Changes:
     """Sums up what a transaction adds and takes away; what stays the same cancels out."""
 
     def __init__(self) -> None:
-        self._sums: dict[Key, Figures] = {}
+        self._sums: dict[_Place, dict[tuple[str, Item], Figures]] = {}
+        """Agent and item → sum, apart for each place, so that the place is looked up once for each run."""
 
     def add(self, runs: Iterable[Run]) -> None:
         """Counts runs that are stored now."""
@@ -63,17 +68,23 @@ class Changes:
 
     def _count(self, run: Run, *, sign: int) -> None:
         hour = run.start_ns // NS_PER_HOUR
-        origin = (run.environment or "", run.version or "")
+        here = self._sums.setdefault((run.workspace_id, hour, run.environment or "", run.version or ""), {})
+        anywhere = self._sums.setdefault((run.workspace_id, hour, *ANYWHERE), {})
         for agent_id, item, figures in contributions(run):
-            key = Key(run.workspace_id, agent_id, hour, *(ANYWHERE if item.kind is Kind.TOTAL else origin), item)
-            total = self._sums.get(key)
+            sums = anywhere if item.kind is Kind.TOTAL else here
+            total = sums.get((agent_id, item))
             if total is None:
-                total = self._sums[key] = Figures()
+                total = sums[agent_id, item] = Figures()
             total.add(figures, sign=sign)
 
     def sums(self) -> list[tuple[Key, Figures]]:
         """What is left to add."""
-        return [(key, figures) for key, figures in self._sums.items() if not figures.is_nothing()]
+        return [
+            (Key(workspace_id, agent_id, hour, environment, version, item), figures)
+            for (workspace_id, hour, environment, version), sums in self._sums.items()
+            for (agent_id, item), figures in sums.items()
+            if not figures.is_nothing()
+        ]
 
 
 async def write(connection: psycopg.AsyncConnection[Any], changes: Changes) -> None:
@@ -99,7 +110,7 @@ def _row(key: Key, figures: Figures) -> tuple[Any, ...]:
         key.item.name,
         key.item.detail,
         key.item.step_name,
-        *(_decimal(amount, SCALES[name]) for name, amount in zip(MEASURES, figures.values, strict=True)),
+        *(_decimal(amount, SCALES[name]) for name, amount in zip(MEASURES, figures.values(), strict=True)),
         histogram.to_array(figures.durations),
         histogram.to_array(figures.memories),
         None if figures.last_seen_ns is None else to_datetime(figures.last_seen_ns),

@@ -4,6 +4,7 @@ Everything is counted in integers, so that taking away what was added leaves exa
 `deltas` writes the figures, `compaction` sums them up; `MEASURES` are the columns of the tables, in their order.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -70,6 +71,7 @@ SCALES: Final[Mapping[str, int]] = {
 """Measure, which is a column, → how many decimal digits of it the integers here count: 6 of milliseconds are ns."""
 
 MEASURES: Final = tuple(SCALES)
+_UNITS: Final = tuple(int(10**digits) for digits in range(13))
 _AT: Final = {name: at for at, name in enumerate(MEASURES)}
 _DURATION: Final = _AT["duration_count"]
 _PROMPT: Final = _AT["prompt_tokens"]
@@ -83,9 +85,10 @@ _STATUS: Final = {status: _AT[status.value] for status in Status}
 
 @dataclass(slots=True)
 class Figures:
-    """One sum: a value for each of `MEASURES`, and the histograms of durations (ms) and memory (MB)."""
+    """One sum: an amount for each of `MEASURES`, and the histograms of durations (ms) and memory (MB)."""
 
-    values: list[int] = field(default_factory=lambda: [0] * len(MEASURES))
+    amounts: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """By index in `MEASURES`; most items tell few of them, so that the others are left out."""
     durations: dict[int, int] = field(default_factory=dict)
     memories: dict[int, int] = field(default_factory=dict)
     last_seen_ns: int | None = None
@@ -95,9 +98,12 @@ class Figures:
 
     def add(self, other: "Figures", *, sign: int = 1) -> None:
         """Adds the other sum; takes it away where `sign` is -1."""
-        self.values = [mine + sign * theirs for mine, theirs in zip(self.values, other.values, strict=True)]
+        mine = self.amounts
+        for at, amount in other.amounts.items():
+            mine[at] += sign * amount
         histogram.add(self.durations, other.durations, sign=sign)
-        histogram.add(self.memories, other.memories, sign=sign)
+        if other.memories:
+            histogram.add(self.memories, other.memories, sign=sign)
         if other.last_seen_ns is None:
             return
         if sign > 0:
@@ -105,24 +111,28 @@ class Figures:
         else:
             self.seen_before_ns = max(other.last_seen_ns, self.seen_before_ns or other.last_seen_ns)
 
+    def values(self) -> list[int]:
+        """The amount of each of `MEASURES`."""
+        return [self.amounts.get(at, 0) for at in range(len(MEASURES))]
+
     def is_nothing(self) -> bool:
         """Whether it adds nothing and tells nothing new."""
-        if any(self.values) or any(self.durations.values()) or any(self.memories.values()):
+        if any(self.amounts.values()) or any(self.durations.values()) or any(self.memories.values()):
             return False
         return self.last_seen_ns is None or self.last_seen_ns == self.seen_before_ns
 
     def take_status(self, status: Status) -> None:
         """Counts one run or call of that status."""
-        self.values[_STATUS[status]] += 1
+        self.amounts[_STATUS[status]] += 1
 
     def take_duration(self, duration_ms: float | None) -> None:
         """Counts a known duration."""
         if duration_ms is None:
             return
         duration_ns = scaled(duration_ms, 6)
-        self.values[_DURATION] += 1
-        self.values[_DURATION + 1] += duration_ns
-        self.values[_DURATION + 2] += duration_ns * duration_ns
+        self.amounts[_DURATION] += 1
+        self.amounts[_DURATION + 1] += duration_ns
+        self.amounts[_DURATION + 2] += duration_ns * duration_ns
         bucket = histogram.bucket_of(duration_ms)
         self.durations[bucket] = self.durations.get(bucket, 0) + 1
 
@@ -145,17 +155,17 @@ class Figures:
 
     def count(self, measure: str, amount: int) -> None:
         """Adds an amount, in the measure's integers."""
-        self.values[_AT[measure]] += amount
+        self.amounts[_AT[measure]] += amount
 
     def _take(self, at: int, amount: int | None) -> None:
         if amount is not None:
-            self.values[at] += amount
-            self.values[at + 1] += 1
+            self.amounts[at] += amount
+            self.amounts[at + 1] += 1
 
 
 def scaled(value: float, digits: int) -> int:
     """The value in units of its `digits`-th decimal place, rounded: the same integer whenever it is asked for."""
-    return round(value * int(10**digits))
+    return round(value * _UNITS[digits])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,7 +317,7 @@ def dump_parts(parts: Iterable[tuple[Item, Figures]]) -> list[list[Any]]:
             item.kind.value,
             item.name,
             item.detail,
-            {name: amount for name, amount in zip(MEASURES, figures.values, strict=True) if amount},
+            {MEASURES[at]: amount for at, amount in figures.amounts.items() if amount},
             {str(bucket): count for bucket, count in figures.durations.items()},
         ]
         for item, figures in parts
@@ -322,5 +332,5 @@ def load_parts(rows: Iterable[Sequence[Any]]) -> tuple[tuple[Item, Figures], ...
 def _figures(amounts: Mapping[str, int], durations: Mapping[str, int]) -> Figures:
     figures = Figures(durations={int(bucket): count for bucket, count in durations.items()})
     for name, amount in amounts.items():
-        figures.values[_AT[name]] = amount
+        figures.amounts[_AT[name]] = amount
     return figures
