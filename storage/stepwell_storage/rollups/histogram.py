@@ -10,7 +10,7 @@ import math
 import operator
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final
 
 BUCKETS_A_DECADE: Final = 60
@@ -56,11 +56,11 @@ def from_array(array: Sequence[int] | None) -> dict[int, int]:
     return {bucket: count for bucket, count in enumerate(array[1:], array[0]) if count}
 
 
-def merged(arrays: Iterable[Sequence[int] | None]) -> list[int] | None:
+def merged(arrays: Iterable[Sequence[int] | None]) -> Sequence[int] | None:
     """The sum of histograms as the database keeps them, in the same form."""
     held = [array for array in arrays if array]
     if len(held) < 2:
-        return list(held[0]) if held else None
+        return held[0] if held else None
     first = min(array[0] for array in held)
     total = [0] * (max(array[0] + len(array) for array in held) - 1 - first)
     for array in held:
@@ -93,7 +93,7 @@ def _percentile(first: int, counts: Sequence[int], rank: float) -> float:
 
 def middle(bucket: int) -> float:
     """The geometric middle of a bucket; 0 for what is shorter than all bounds, the last bound for what is longer."""
-    if bucket <= 0:
-        return 0.0
-    below, above = BOUNDS[max(bucket - 1, 0)], BOUNDS[min(bucket, len(BOUNDS) - 1)]
-    return math.sqrt(below * above)
+    return _MIDDLES[min(max(bucket, 0), len(BOUNDS))]
+
+
+_MIDDLES: Final = (0.0, *(math.sqrt(below * above) for below, above in pairwise(BOUNDS)), BOUNDS[-1])
