@@ -42,12 +42,6 @@ class ProcessesConnectedError(runner.MigrationError):
     """A move would pull the tables away from under processes that serve."""
 
 
-def recorded(connection: psycopg.Connection) -> Recorded:
-    """What the database says of itself; its schema must be at `runner.HEAD`."""
-    ((engine, moving),) = connection.execute(SQL["read"]).fetchall()
-    return Recorded(Engine(engine), moving)
-
-
 def recorded_engine(connection: psycopg.Connection) -> Recorded:
     """What the database says of itself; its schema must be at `runner.HEAD`."""
     ((engine, moving),) = connection.execute(SQL["read"]).fetchall()
