@@ -39,8 +39,8 @@ def outcomes(
     request: pytest.FixtureRequest, stepwell: dict[str, str]
 ) -> Iterator[dict[Framework, Future[list[Outcome]]]]:
     """The frameworks that are asked for, running at once, as many as there are processors."""
-    asked = {item.callspec.params["framework"] for item in request.session.items if hasattr(item, "callspec")
-             and "framework" in item.callspec.params}  # fmt: skip
+    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    asked = {given["framework"] for given in parameters if isinstance(given.get("framework"), Framework)}
     pythons = {framework.environment: python_of(framework.environment) for framework in asked}
     with model_server() as model, ThreadPoolExecutor(os.cpu_count()) as pool:
         yield {f: pool.submit(run_script, f, pythons[f.environment], model, stepwell["otlp_http"]) for f in asked}
