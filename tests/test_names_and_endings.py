@@ -215,3 +215,31 @@ def test_a_tools_message_that_holds_nothing_but_an_error_is_a_failure(output: st
     failed = step(tool("t", attributes={"stepwell.output": output}))
 
     assert (failed.status, failed.error_message) == (Status.FAILED, "no such city")
+
+
+def test_an_agent_whose_last_reply_is_an_interrupt_waits() -> None:
+    def reply(reason: str) -> wire.Event:
+        return wire.Event("gen_ai.choice", 0, {"message": "[…]", "finish_reason": reason})
+
+    run = only(
+        agent("a", for_ms=100, events=[reply("interrupt")]),
+        chat("c", reason=None, parent="a", at_ms=1, events=[reply("tool_use")]),
+        tool("t", "book", parent="a", at_ms=20, for_ms=79),
+    )
+
+    assert [p.status for p in run.placements] == [Status.SUCCESS, Status.SUCCESS, Status.CANCELLED]
+    assert run.status is Status.CANCELLED
+
+
+def test_a_swarm_without_a_name_goes_by_its_first_agent() -> None:
+    swarm = Sent("s", {"gen_ai.operation.name": "invoke_swarm"}, name="invoke_swarm", for_ms=50)
+
+    assert only(swarm, agent("a", "triage", parent="s", at_ms=1)).agent_id == "triage"
+
+
+def test_the_schema_of_a_tools_parameters_is_no_input() -> None:
+    def of_tool(parameters: str) -> bool:
+        return step(Sent("t", {OI: "TOOL", "tool.name": "t", "tool.parameters": parameters})).has_input
+
+    assert of_tool('{"city": "Graz"}')
+    assert not of_tool('{"properties": {"city": {"type": "string"}}, "type": "object"}')

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from stepwell.semconv import SPAN_STATE, SPAN_STATE_STARTED
 from stepwell_receiver import checkpoints, mending, naming, outcome, payload, prices, processes, triggers, values
-from stepwell_receiver.dialects import Dialect, Kind, detect
+from stepwell_receiver.dialects import Dialect, Kind, detect, genai
 from stepwell_receiver.fields import Fields
 from stepwell_receiver.shapes import shape_of
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, TraceRequest, Value
@@ -92,7 +92,7 @@ def _map_span(span: Span, source: _Source) -> Step:
     given, returned, consumed = payload.of_span(span, dialect, fields)
     result = _outcome(span, kind, fields, returned, is_live=is_live)
     models = fields.texts("model")
-    model = _model(fields, kind, models)
+    model = _model(span, fields, kind, models)
     names = naming.names_of(span.name, kind.role, _stated_names(fields, kind), models, dialect.spans_name_agents)
     usage = _usage(fields)
     has_output = payload.is_answer(returned) or (kind.role is Role.MODEL and bool(usage.completion_tokens or model[3]))
@@ -158,11 +158,14 @@ def _agent(fields: Fields) -> tuple[_Text, _Text]:
     return fields.text("agent_ref"), fields.text("agent_version")
 
 
-def _model(fields: Fields, kind: Kind, models: tuple[str, ...]) -> _Model:
+def _model(span: Span, fields: Fields, kind: Kind, models: tuple[str, ...]) -> _Model:
     """Fields ``model`` to ``finish_reason`` of a step."""
+    reason = fields.raw("finish_reason")
+    if reason is None and span.events:
+        reason = genai.finish_reason(span.events)
     model = models[0] if models and kind.role in naming.MODEL_ROLES else None
     provider = fields.text("provider") if model else None
-    return model, provider, fields.text("response_id"), _finish_reason(fields.raw("finish_reason"))
+    return model, provider, fields.text("response_id"), _finish_reason(reason)
 
 
 def _context(span: Span, kind: Kind, fields: Fields, source: _Source) -> _Context:

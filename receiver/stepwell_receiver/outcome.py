@@ -11,12 +11,16 @@ _CANCELLED: Final = re.compile(r"cancel|Interrupt(?:Exception|ed)?$|GeneratorExi
 """An interrupt, a person's or a graph's that waits for one, stops the work: it neither failed nor succeeded."""
 _HANDED_UP: Final = re.compile(r"^(?:CancelledError|\w*Interrupt)$")
 _TIMEOUT: Final = re.compile(r"time[d_ ]*-?out|deadline", re.I)
-_BARE_WORD: Final = re.compile(r"^(?:\w+ ){0,3}(?:cancell?ed|timed?[ -]?out)\.?$", re.I)
+_BARE_WORD: Final = re.compile(r"^(?:\w+ ){0,3}(?:cancell?ed|timed?[ -]?out|abort(?:ed)?)\.?$", re.I)
 _TYPED_MESSAGE: Final = re.compile(
     r"^(?P<type>[A-Za-z_][\w.]*?(?:Error|Exception|Timeout|Interrupt|Cancelled|Retry|Exit|Tripwire\w*))\s*(?:[:(]\s*(?P<rest>.*))?$",
     re.S,
 )
+_JAVASCRIPT_STACK: Final = re.compile(r"(?:^|\n)(?P<type>(?:[A-Z]\w*)?(?:Error|Exception))(?:: [^\n]*)?\n\s+at ")
+_SAYS_NOTHING: Final = frozenset(("Error", "Exception"))
 _TRACEBACK: Final = "Traceback (most recent call last)"
+_CANCELLATIONS: Final = ("strands.cancellation.type", "cancellation.type")
+"""What instrumentations that leave the status of a cancelled span unset write instead: the exception's class."""
 _NO_TYPES: Final = frozenset(("_OTHER", ""))
 _MAX_MESSAGE_CHARACTERS: Final = 16_384
 
@@ -56,10 +60,15 @@ def of_span(span: Span, told: Attributes, *, is_live: bool) -> Outcome:
 
 
 def of_tool(outcome: Outcome, output_json: str | None) -> Outcome:
-    """The outcome of a tool's span, which may end well although the tool returned an error; that fills what is open."""
+    """The outcome of a tool's span, which may end well although the tool returned an error; that fills what is open.
+
+    Of a failure whose class nothing tells it is said at least that it is a tool's.
+    """
     if outcome.status not in (Status.SUCCESS, Status.FAILED) or (outcome.error_type and outcome.error_message):
         return outcome
     found = returned.error_in(output_json)
+    if found is None and outcome.status is Status.FAILED and outcome.error_type is None:
+        found = returned.ERROR_TYPE, None
     if found is None:
         return outcome
     error_type, message = outcome.error_type or found[0], outcome.error_message or _trimmed(found[1])
@@ -71,7 +80,8 @@ def _went_wrong(span: Span, told: Attributes, exception: Attributes | None) -> b
         return True
     if span.status_code == STATUS_OK:
         return _was_cancelled(exception)
-    return exception is not None or values.as_text(span.attributes.get("error.type")) not in (None, "_OTHER")
+    stated = values.as_text(values.first(span.attributes, ("error.type", *_CANCELLATIONS)))
+    return exception is not None or stated not in (None, "_OTHER")
 
 
 def _was_cancelled(exception: Attributes | None) -> bool:
@@ -94,11 +104,17 @@ def _error_of(span: Span, told: Attributes, exception: Attributes | None) -> tup
     message = message or values.as_text(values.first(told, ("error.message", "exception.message")))
     error_type = values.as_text(raised.get("exception.type"))
     if error_type in (None, "_OTHER"):
-        error_type = values.as_text(values.first(span.attributes, ("error.type", "exception.type")))
-    spelled = _TYPED_MESSAGE.match(message.partition(_TRACEBACK)[0].strip()) if message else None
+        error_type = values.as_text(values.first(span.attributes, ("error.type", "exception.type", *_CANCELLATIONS)))
     if (error_type or "") in _NO_TYPES:
-        error_type = spelled["type"] if spelled else None
+        error_type = _spelled_type(message) if message else None
     return _short(error_type), _trimmed(message)
+
+
+def _spelled_type(message: str) -> str | None:
+    """The class that a message begins with, or that a JavaScript stack in it does."""
+    spelled = _TYPED_MESSAGE.match(message.partition(_TRACEBACK)[0].strip())
+    spelled = spelled or _JAVASCRIPT_STACK.search(message[:_MAX_MESSAGE_CHARACTERS])
+    return spelled["type"] if spelled else None
 
 
 def _short(error_type: str | None) -> str | None:
@@ -111,15 +127,18 @@ def _short(error_type: str | None) -> str | None:
 
 
 def _trimmed(message: str | None) -> str | None:
-    """The message without the traceback that some instrumentations append."""
+    """The message without the traceback or stack that some instrumentations append."""
     if message is None:
         return None
+    stack = _JAVASCRIPT_STACK.search(message[:_MAX_MESSAGE_CHARACTERS])
     head = message.partition(_TRACEBACK)[0].strip()
+    head = (message[: stack.start()].strip() if stack else "") or head
     return (head or message)[:_MAX_MESSAGE_CHARACTERS]
 
 
 def _status_of(error_type: str | None, message: str | None) -> Status:
-    told = error_type or ((message or "") if _BARE_WORD.match(message or "") else "")
+    named = None if error_type in _SAYS_NOTHING else error_type
+    told = named or ((message or "") if _BARE_WORD.match(message or "") else "")
     if _CANCELLED.search(told):
         return Status.CANCELLED
     return Status.TIMEOUT if _TIMEOUT.search(told) else Status.FAILED

@@ -129,6 +129,12 @@ def messages_of(name: str, content: Attributes) -> tuple[list[Value], list[Value
     return [], []
 
 
+def finish_reason(events: list[Event]) -> Value:
+    """The finish reason that the last reply among message events tells."""
+    replies = (event.attributes.get("finish_reason") for event in reversed(events) if event.name == "gen_ai.choice")
+    return next((reason for reason in replies if reason), None)
+
+
 def _some(value: Value) -> list[Value]:
     if isinstance(value, str):
         parsed = values.parse_container(value)

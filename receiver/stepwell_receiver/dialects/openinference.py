@@ -77,13 +77,22 @@ _IN_METADATA: Final = re.compile("|".join(f'"{key}"' for key in _METADATA))
 
 def derived(span: Span) -> Attributes:
     """What is told elsewhere: the finish reason by the reply, session and user by the metadata."""
+    told = {**asked_for_tools(span), **_not_given(span)}
     metadata = span.attributes.get("metadata")
     if not isinstance(metadata, str) or not _IN_METADATA.search(metadata):
-        return asked_for_tools(span)
+        return told
     parsed = values.parse_container(metadata)
-    told = parsed if isinstance(parsed, dict) else {}
-    known = {_METADATA[key]: value for key, value in told.items() if key in _METADATA and values.as_text(value)}
-    return {**asked_for_tools(span), **{key: value for key, value in known.items() if key not in span.attributes}}
+    noted = parsed if isinstance(parsed, dict) else {}
+    known = {_METADATA[key]: value for key, value in noted.items() if key in _METADATA and values.as_text(value)}
+    return {**told, **{key: value for key, value in known.items() if key not in span.attributes}}
+
+
+def _not_given(span: Span) -> Attributes:
+    """No input where a tool's parameters are the schema that describes them."""
+    parameters = span.attributes.get("tool.parameters")
+    parsed = values.parse_container(parameters) if isinstance(parameters, str) else None
+    is_schema = isinstance(parsed, dict) and isinstance(parsed.get("properties"), dict) and "type" in parsed
+    return {"tool.parameters": None} if is_schema else {}
 
 
 def asked_for_tools(span: Span) -> Attributes:

@@ -18,7 +18,7 @@ from stepwell_storage.model import Role, Status, Step
 _BAD: Final = frozenset((Status.FAILED, Status.TIMEOUT, Status.CANCELLED))
 _FINISHED: Final = frozenset(("stop", "end_turn", "stop_sequence", "completed", "complete", "end", "eos"))
 _ASKED_FOR_TOOLS: Final = frozenset(("tool_calls", "tool_use", "tool_call", "tool-calls", "function_call"))
-_BROKEN_OFF: Final = frozenset(("other", "error", "unknown", "abort", "aborted", "cancelled"))
+_BROKEN_OFF: Final = frozenset(("other", "error", "unknown", "abort", "aborted", "cancelled", "interrupt"))
 _PROMPT_END_SHARE: Final = 0.02
 _CALLS: Final = frozenset((Role.MODEL, Role.TOOL, Role.HANDOFF))
 _FOLLOWING: Final = frozenset((Role.MODEL, Role.TOOL, Role.AGENT, Role.WORKFLOW, Role.HANDOFF))

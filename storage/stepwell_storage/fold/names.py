@@ -35,6 +35,7 @@ _DEFAULTS: Final = frozenset(
         "invoke_agent",
         "invoke_workflow",
         "invoke_graph",
+        "invoke_swarm",
         "unnamed",
         "unknown",
         "default",
