@@ -111,6 +111,7 @@ SERVING_OPTIONS = (
     Option("port", "port", parse_port, "PORT", "API and dashboard; 0 picks a free port"),
     Option("otlp-http-port", "otlp_http_port", parse_port, "PORT", "OTLP over HTTP; 0 picks a free port"),
     Option("otlp-grpc-port", "otlp_grpc_port", parse_port, "PORT", "OTLP over gRPC; 0 picks a free port"),
+    Option("receivers", "receivers", parse_count, "N", "receivers that share the OTLP ports; `up` starts as many"),
     Option("auth", "auth", parse_bool, "", "demand an API key with every request"),
     Option("stale-after", "stale_after_s", parse_duration_s, "TIME", "a run silent for this long becomes a timeout"),
     Option("keep", "keep", parse_word(("agents", "all")), "WHAT", "agents drops other traces after a while; all keeps"),

@@ -26,14 +26,14 @@ _Context = grpc.aio.ServicerContext[bytes, bytes]
 _Handler = Callable[[bytes, _Context], Awaitable[bytes]]
 
 
-def make_server(ingest: Ingest) -> grpc.aio.Server:
-    """A server with the three services, without a port yet."""
+def make_server(ingest: Ingest, *, shares_port: bool = False) -> grpc.aio.Server:
+    """A server with the three services, without a port yet; `shares_port` as in `listening.claim`."""
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", ingest.max_body_bytes),
             ("grpc.per_message_decompression", 0),
-            # Two receivers on one port would share its calls at random; the second shall fail instead.
-            ("grpc.so_reuseport", 0),
+            # Two receivers on one port share its calls; unless that is meant, the second shall fail instead.
+            ("grpc.so_reuseport", int(shares_port)),
         ]
     )
     server.add_generic_rpc_handlers([_service(ingest, signal) for signal in SIGNALS])
@@ -84,14 +84,16 @@ async def _abort(context: _Context, error: Exception) -> NoReturn:
     )
 
 
-def listen(server: grpc.aio.Server, host: str, port: int, option: str) -> str:
+def listen(server: grpc.aio.Server, host: str, port: int, option: str, *, is_shared: bool = False) -> str:
     """Gives `server` its port, 0 picks a free one; returns its address as ``host:port``.
+
+    `is_shared` as for `make_server`.
 
     Raises:
         PortTakenError: the port or the address cannot be had.
     """
     # gRPC binds for itself and does not say why it cannot; a socket of ours does, and tells which address is meant.
-    with claim(host, port, option) as probe:
+    with claim(host, port, option, is_shared=is_shared) as probe:
         address = address_of(probe)
     if port == 0:
         address = address.removesuffix(address.rpartition(":")[2]) + "0"

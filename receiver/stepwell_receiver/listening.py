@@ -7,6 +7,7 @@ import asyncio
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -19,12 +20,17 @@ GRACE_S: Final = 20
 """How long requests in flight may take to finish when a server stops."""
 BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
+CAN_SHARE_PORTS: Final = sys.platform == "linux"
+"""Elsewhere a shared port gives all connections to one of its listeners, or cannot be had at all."""
 _KEEP_ALIVE_S: Final = 75
 """Longer than exporters pause between their batches, so that they need not connect anew."""
 
 
-def claim(host: str, port: int, option: str) -> socket.socket:
+def claim(host: str, port: int, option: str, *, is_shared: bool = False) -> socket.socket:
     """A listening socket; port 0 picks a free one. `option` is the command's that chooses another.
+
+    With `is_shared` other processes of the same user may listen on the port as well, if they share it, too; the system
+    spreads connections over them. See `CAN_SHARE_PORTS`.
 
     Raises:
         PortTakenError: the port or the address cannot be had.
@@ -35,6 +41,8 @@ def claim(host: str, port: int, option: str) -> socket.socket:
         if os.name == "posix":
             # A restart need not wait for old connections; a second listener is refused all the same (not on Windows).
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:

@@ -29,15 +29,18 @@ async def serve(settings: Settings, *, started: Callable[[dict[str, str]], None]
     """
     # What is entered last ends first: the servers before the commit that their requests wait for.
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(claim(settings.host, settings.otlp_http_port, HTTP_OPTION))
+        is_shared = settings.receivers > 1
+        listener = stack.enter_context(claim(settings.host, settings.otlp_http_port, HTTP_OPTION, is_shared=is_shared))
         committer = Committer(settings)
         await committer.start()
         stack.push_async_callback(committer.stop)
         authenticator = await stack.enter_async_context(open_authenticator(settings, "stepwell receiver keys"))
         ingest = Ingest(settings, committer, authenticator)
 
-        grpc_server = grpc.make_server(ingest)
-        grpc_address = grpc.listen(grpc_server, settings.host, settings.otlp_grpc_port, GRPC_OPTION)
+        grpc_server = grpc.make_server(ingest, shares_port=is_shared)
+        grpc_address = grpc.listen(
+            grpc_server, settings.host, settings.otlp_grpc_port, GRPC_OPTION, is_shared=is_shared
+        )
         http_server = HttpServer(make_app(ingest), listener)
         stack.push_async_callback(_stop, grpc_server, http_server)
         await grpc_server.start()

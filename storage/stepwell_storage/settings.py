@@ -21,6 +21,8 @@ class Settings:
     port: int = 8080
     otlp_http_port: int = 4318
     otlp_grpc_port: int = 4317
+    receivers: int = 1
+    """Receivers that share the two OTLP ports of this machine."""
     auth: bool = False
     log_level: str = "info"
     log_format: str = "text"

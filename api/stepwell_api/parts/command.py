@@ -41,7 +41,7 @@ def _checked(settings: Settings, port_fields: tuple[str, ...]) -> Settings:
     from stepwell_api.network import check_addresses
     from stepwell_migrations import runner
 
-    check_addresses(settings, *port_fields)
+    check_addresses(settings, *port_fields, joins_receivers=True)
     database_url = running_database_url(settings)
     runner.check(database_url)
     return dataclasses.replace(settings, database_url=database_url)

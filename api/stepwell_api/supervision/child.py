@@ -23,9 +23,10 @@ class Child:
     What it logs goes to our standard error.
     """
 
-    def __init__(self, name: str, variables: Callable[[], Mapping[str, str]]) -> None:
-        """``variables`` gives the settings for a start, as environment variables."""
-        self._name = name
+    def __init__(self, command: str, variables: Callable[[], Mapping[str, str]], number: int = 1) -> None:
+        """``variables`` gives the settings for a start, as environment variables; ``number`` tells several apart."""
+        self._command = command
+        self._name = command if number == 1 else f"{command} {number}"
         self._variables = variables
         self._process: asyncio.subprocess.Process | None = None
         self._waits_for_settings = False
@@ -35,7 +36,7 @@ class Child:
 
     @property
     def name(self) -> str:
-        """The command's name."""
+        """The command's name, from the second of its kind on with a number."""
         return self._name
 
     @property
@@ -46,7 +47,7 @@ class Child:
     async def launch(self) -> None:
         """Start the process, which loads its code and then waits for its settings; `start` does so otherwise."""
         # -P: a file in the current folder must not take the place of a module.
-        command = [sys.executable, "-P", "-m", "stepwell_api.cli", self._name, "--supervised", str(os.getpid())]
+        command = [sys.executable, "-P", "-m", "stepwell_api.cli", self._command, "--supervised", str(os.getpid())]
         self._process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,

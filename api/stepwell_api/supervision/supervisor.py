@@ -26,7 +26,10 @@ class Supervisor:
         self._database: Database | None = None
         self._resources = contextlib.ExitStack()
         # In the order in which they are stopped: first no new data comes in, then what is there is worked off.
-        self._children = [Child(name, self._variables) for name in ("receiver", "worker", "api")]
+        self._further = [Child("receiver", self._variables, number) for number in range(2, settings.receivers + 1)]
+        """Receivers that share the ports which the first has found."""
+        self._first = [Child(command, self._variables) for command in ("receiver", "worker", "api")]
+        self._children = [*self._further, *self._first]
 
     @property
     def settings(self) -> Settings:
@@ -49,11 +52,14 @@ class Supervisor:
             self._settings = dataclasses.replace(self._settings, database_url=self._database.url, data_dir=data_dir)
         await asyncio.to_thread(runner.migrate, self._settings.database_url, may_use_timescale=self._settings.timescale)
         async with asyncio.TaskGroup() as group:
-            for child in self._children:
+            for child in self._first:
                 group.create_task(child.start())
-        found = {kind: address for child in self._children for kind, address in child.addresses.items()}
+        found = {kind: address for child in self._first for kind, address in child.addresses.items()}
         addresses = {kind: found[kind] for kind in ("api", "otlp_http", "otlp_grpc")}
         self._settings = _with_ports(self._settings, addresses)
+        async with asyncio.TaskGroup() as group:
+            for child in self._further:
+                group.create_task(child.start())
         return addresses
 
     async def keep_running(self) -> None:
