@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Numeric, and_, case, cast, func
-
-from stepwell_storage.schema import agent_executions as runs
+from sqlalchemy import BigInteger, ColumnElement, case, cast, func
 
 LARGEST = 2**63 - 1
 
@@ -17,14 +15,3 @@ def bounded(amount: ColumnElement[Any]) -> ColumnElement[int]:
 def total(amount: ColumnElement[Any]) -> ColumnElement[int]:
     """The sum over rows where the amount is known; ``None`` where none is."""
     return bounded(func.sum(amount))
-
-
-def _known(amount: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.coalesce(cast(amount, Numeric), 0)
-
-
-TOKENS: ColumnElement[int] = case(
-    (and_(runs.c.prompt_tokens.is_(None), runs.c.completion_tokens.is_(None)), None),
-    else_=bounded(_known(runs.c.prompt_tokens) + _known(runs.c.completion_tokens)),
-)
-"""Input and output tokens of a run; where one of the two is unknown, what is known."""

@@ -1,8 +1,8 @@
 """Rows of executions: lists of them, and the one an id or a trace id names."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,14 +10,14 @@ from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, select,
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stepwell_api.amounts import TOKENS
 from stepwell_api.encoding import raw_json, raw_json_list, read_items
 from stepwell_api.filters import in_window, matching
-from stepwell_api.pagination import Kind, Order, Position
+from stepwell_api.pagination import Kind, Order, Position, Stretch
 from stepwell_api.parameters import ExecutionFilters, ExecutionSort
 from stepwell_api.times import Window
 from stepwell_storage import queries
 from stepwell_storage.schema import agent_executions as runs
+from stepwell_storage.schema import tokens
 
 SQL = queries.load("executions")
 RETENTION_SQL = queries.load("retention")
@@ -29,7 +29,7 @@ SORTS: Mapping[str, tuple[ColumnElement[Any], Kind, bool]] = {
     "start_time": (runs.c.start_time, "time", False),
     "duration_ms": (runs.c.duration_ms, "number", True),
     "cost_usd": (runs.c.cost_usd, "number", True),
-    "tokens": (TOKENS, "integer", True),
+    "tokens": (tokens, "integer", True),
     "steps_total": (runs.c.steps_total, "integer", False),
 }
 """Sort key → expression, kind of value, whether it may be unknown."""
@@ -110,9 +110,11 @@ async def read_page(
     limit: int,
 ) -> tuple[list[dict[str, Any]], Position | None]:
     """Up to `limit` runs in order, and the position of the last where more follow."""
-    parts = [_part(workspace_id, window, conditions, order, after).limit(limit + 1) for conditions in matching(filters)]
-    found = parts[0] if len(parts) == 1 else _merged(parts, order).limit(limit + 1)
-    items = read_items(await connection.execute(found))
+    items: list[dict[str, Any]] = []
+    for stretch in order.stretches(after):
+        if len(items) <= limit:
+            found = _stretch(workspace_id, window, filters, stretch, order, limit + 1 - len(items))
+            items += read_items(await connection.execute(found))
     values = [item.pop("sort_value") for item in items]
     more = None
     if len(items) > limit:
@@ -120,20 +122,21 @@ async def read_page(
     return [_with_json(item) for item in items[:limit]], more
 
 
-def _part(
-    workspace_id: UUID, window: Window, conditions: Sequence[ColumnElement[bool]], order: Order, after: Position | None
+def _stretch(
+    workspace_id: UUID, window: Window, filters: ExecutionFilters, stretch: Stretch, order: Order, limit: int
 ) -> Select[Any]:
-    """The runs that meet these conditions in order."""
-    statement = select(*LISTED, order.value.label("sort_value")).where(*in_window(workspace_id, window), *conditions)
-    if after is not None:
-        statement = statement.where(order.after(after))
-    return statement.order_by(*order.clauses())
-
-
-def _merged(parts: Sequence[Select[Any]], order: Order) -> Select[Any]:
-    """The rows of all parts in the same order."""
+    """The first runs in a stretch of the order."""
+    parts = [
+        select(*LISTED, order.value.label("sort_value"))
+        .where(*in_window(workspace_id, window), *conditions, *stretch.conditions)
+        .order_by(*stretch.clauses(order.value, order.tiebreak))
+        .limit(limit)
+        for conditions in matching(filters)
+    ]
+    if len(parts) == 1:
+        return parts[0]
     rows = union_all(*parts).subquery()
-    return select(rows).order_by(*replace(order, value=rows.c.sort_value, tiebreak=rows.c.execution_id).clauses())
+    return select(rows).order_by(*stretch.clauses(rows.c.sort_value, rows.c.execution_id)).limit(limit)
 
 
 async def count(connection: AsyncConnection, workspace_id: UUID, window: Window, filters: ExecutionFilters) -> int:

@@ -7,14 +7,13 @@ to compare with, which are checked on the way in, and the workspace never comes 
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
 import orjson
 from sqlalchemy import ColumnElement, and_, or_
-from sqlalchemy.sql.elements import UnaryExpression
 
 from stepwell_api.parameters import PageParameters
 from stepwell_api.problems import ProblemError
@@ -39,8 +38,22 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of an order in which all values are known, or none is."""
+
+    conditions: Sequence[ColumnElement[bool]]
+    is_descending: bool
+    is_known: bool = True
+
+    def clauses(self, value: ColumnElement[Any], tiebreak: ColumnElement[str]) -> Sequence[ColumnElement[Any]]:
+        """ORDER BY."""
+        ordered = (value.desc(), tiebreak.asc()) if self.is_descending else (value.asc(), tiebreak.desc())
+        return ordered if self.is_known else ordered[1:]
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
-    """An order of rows: by a value, then by a text that is unique among the rows, the other way round.
+    """An order of rows: by a value, unknown ones last, then by a text unique among the rows, the other way round.
 
     The other way round because the index on start times is written so: newest first, then by id ascending.
     """
@@ -51,34 +64,36 @@ class Order:
     is_descending: bool
     tiebreak: ColumnElement[str]
 
-    def clauses(self) -> Sequence[UnaryExpression[Any]]:
-        """ORDER BY; unknown values last in both directions."""
-        value = self.value.desc() if self.is_descending else self.value.asc()
-        # Only where NULLs occur: an index cannot serve NULLS LAST on a descending column.
-        if self.is_nullable:
-            value = value.nulls_last()
-        return value, self.tiebreak.asc() if self.is_descending else self.tiebreak.desc()
-
     def position(self, value: Any, tiebreak: str, window: Window) -> Position:
         """The position of a row with this value."""
         if self.kind == "time" and value is not None:
             value = to_microseconds(value)
         return Position(value, tiebreak, window)
 
-    def after(self, position: Position) -> ColumnElement[bool]:
-        """The condition of the rows that follow the position in this order."""
-        id_ = position.tiebreak
-        next_of_tie = self.tiebreak > id_ if self.is_descending else self.tiebreak < id_
-        if position.value is None:
-            return and_(self.value.is_(None), next_of_tie)
-        value = from_microseconds(int(position.value)) if self.kind == "time" else position.value
-        further = self.value < value if self.is_descending else self.value > value
-        following = or_(further, and_(self.value == value, next_of_tie))
+    def stretches(self, after: Position | None) -> Iterator[Stretch]:
+        """The parts of the order that follow the position, one after the other: known values, then unknown ones.
+
+        They are apart because an index serves neither NULLS LAST on a descending column nor a condition with "or".
+        """
+        if after is None or after.value is not None:
+            known = [self.value.is_not(None)] if self.is_nullable else []
+            yield Stretch([*known, *self._further(after)], self.is_descending)
         if self.is_nullable:
-            return or_(following, self.value.is_(None))
+            beyond = [] if after is None or after.value is not None else [self._next_of_tie(after)]
+            yield Stretch([self.value.is_(None), *beyond], self.is_descending, is_known=False)
+
+    def _further(self, after: Position | None) -> Iterator[ColumnElement[bool]]:
+        """The conditions of known values after the position."""
+        if after is None or after.value is None:
+            return
+        value = from_microseconds(int(after.value)) if self.kind == "time" else after.value
         # Implied, but a bound on the column alone is what the index can start from.
-        bound = self.value <= value if self.is_descending else self.value >= value
-        return and_(bound, following)
+        yield self.value <= value if self.is_descending else self.value >= value
+        further = self.value < value if self.is_descending else self.value > value
+        yield or_(further, and_(self.value == value, self._next_of_tie(after)))
+
+    def _next_of_tie(self, after: Position) -> ColumnElement[bool]:
+        return self.tiebreak > after.tiebreak if self.is_descending else self.tiebreak < after.tiebreak
 
 
 def write_cursor(question: str, position: Position | None) -> str | None:

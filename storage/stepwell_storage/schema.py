@@ -23,7 +23,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    case,
+    cast,
     func,
+    or_,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TIMESTAMP, UUID
@@ -325,6 +328,31 @@ Index(
     postgresql_where=text("status IN ('pending', 'running')"),
 )
 Index("agent_executions_duration", agent_executions.c.workspace_id, agent_executions.c.duration_ms)
+_told: Final = (agent_executions.c.prompt_tokens, agent_executions.c.completion_tokens)
+_both: Final = [cast(func.coalesce(amount, text("0")), Numeric) for amount in _told]
+tokens: Final = cast(
+    case((or_(*[amount.is_not(None) for amount in _told]), func.least(_both[0] + _both[1], text(str(2**63 - 1))))),
+    BigInteger(),
+)
+"""An execution's tokens of both kinds; where one is unknown, what is known. The index is found by this expression."""
+_last: Final = agent_executions.c.execution_id.desc()
+Index("agent_executions_cost", agent_executions.c.workspace_id, agent_executions.c.cost_usd, _last)
+Index("agent_executions_tokens", agent_executions.c.workspace_id, tokens, _last)
+Index("agent_executions_steps", agent_executions.c.workspace_id, agent_executions.c.steps_total, _last)
+Index(
+    "agent_executions_unsuccessful",
+    agent_executions.c.workspace_id,
+    agent_executions.c.agent_id,
+    agent_executions.c.status,
+    *_recent,
+    postgresql_where=text("status <> 'success'"),
+)
+for _index, _column in (
+    ("agent_executions_error", agent_executions.c.error_type),
+    ("agent_executions_user", agent_executions.c.user_id),
+    ("agent_executions_session", agent_executions.c.session_id),
+):
+    Index(_index, agent_executions.c.workspace_id, _column, *_recent, postgresql_where=_column.is_not(None))
 word_vector: Final = func.array_to_tsvector(func.string_to_array(agent_executions.c.words, text("' '")))
 """An execution's words as they are searched; the index is found by this very expression."""
 Index("agent_executions_words", word_vector, postgresql_using="gin")
