@@ -67,10 +67,10 @@ def place_of(placement: Placement) -> Place:
 
 def columns_of_places(execution: Execution) -> tuple[str, str, str, str]:
     """``step_depths``, ``step_marks``, ``step_self_ms`` and ``duplicates_of``, as PostgreSQL writes arrays."""
-    places = [place_of(placement) for placement in execution.placements]
+    places = execution.placements
     return (
         _array(place.depth for place in places),
-        _array(_mark(place) for place in places),
+        _array(map(_mark, places)),
         _array("NULL" if place.self_duration_ms is None else place.self_duration_ms for place in places),
         _array(place.duplicate_of for place in places if place.duplicate_of is not None),
     )
@@ -98,13 +98,13 @@ def read_places(first: int, rows: Iterable[Sequence[Any]], duplicates: dict[byte
     ]
 
 
-def _mark(place: Place) -> int:
-    status = 0 if place.told_status is None else _STATUSES.index(place.told_status) + 1
+def _mark(placement: Placement) -> int:
+    is_told = placement.status is not placement.step.status
     return (
-        place.has_parent * _HAS_PARENT
-        | place.on_critical_path * _IS_CRITICAL
-        | place.counts_tokens * _COUNTS_TOKENS
-        | status << _STATUS_SHIFT
+        (placement.parent_index is not None) * _HAS_PARENT
+        | placement.on_critical_path * _IS_CRITICAL
+        | placement.counts_tokens * _COUNTS_TOKENS
+        | (_STATUSES.index(placement.status) + 1 if is_told else 0) << _STATUS_SHIFT
     )
 
 

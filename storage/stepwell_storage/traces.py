@@ -70,33 +70,18 @@ async def read_steps(connection: psycopg.AsyncConnection[Any], workspace_id: UUI
 
 
 def step_of_row(trace_id: bytes, row: Sequence[Any], has_messages: Sequence[bool]) -> Step:
-    """A step from a row of `read_narrow`, in the query's order, and whether its logs hold input and output."""
-    (_, span_id, parent_span_id, parent_is_remote, start, end, duration_ms, name, step_name, step_type,
-     role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-     model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
-     cache_write_tokens, reasoning_tokens, cost_usd, credits_, memory_mb, session_id, conversation_id, user_id,
-     trigger_type, trigger_source, runtime_mode, service_name, service_version, environment, framework, scope_name,
-     process_key, has_input, has_output, flags, checkpoints, is_live) = row  # fmt: skip
-    return Step(
-        trace_id=trace_id, span_id=span_id, parent_span_id=parent_span_id, parent_is_remote=parent_is_remote,
-        start_ns=to_ns(start), end_ns=None if end is None else to_ns(end), duration_ms=duration_ms, name=name,
-        step_name=step_name, step_type=_STEP_TYPES[step_type], role=_ROLES[role], operation=operation,
-        status=_STATUSES[status], error_type=error_type, error_message=error_message, agent_name=agent_name,
-        span_agent_name=span_agent_name, agent_ref=agent_ref, agent_version=agent_version, model=model,
-        provider=provider, response_id=response_id, finish_reason=finish_reason, prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens, cache_read_tokens=cache_read_tokens,
-        cache_write_tokens=cache_write_tokens, reasoning_tokens=reasoning_tokens, cost_usd=cost_usd,
-        credits=credits_, memory_mb=memory_mb, session_id=session_id, conversation_id=conversation_id,
-        user_id=user_id, trigger_type=trigger_type,
-        trigger_source_json=trigger_source, runtime_mode=runtime_mode, service_name=service_name,
-        service_version=service_version, environment=environment, framework=framework, scope_name=scope_name,
-        process_key=process_key,
-        has_input=has_input or has_messages[0], has_output=has_output or has_messages[1],
-        flags=tuple(flags), checkpoints=_checkpoints(checkpoints),
-        is_live=is_live,
-    )  # fmt: skip
+    """A step from a row of `read_narrow` and whether its logs hold input and output; the query's order is `Step`'s."""
+    (_, span_id, parent_span_id, parent_is_remote, start, end, duration_ms, name, step_name, step_type, role, operation,
+     status, *told, has_input, has_output, flags, checkpoints, is_live) = row  # fmt: skip
+    return Step._make((
+        trace_id, span_id, parent_span_id, parent_is_remote, to_ns(start), None if end is None else to_ns(end),
+        duration_ms, name, step_name, _STEP_TYPES[step_type], _ROLES[role], operation, _STATUSES[status], *told,
+        has_input or has_messages[0], has_output or has_messages[1], tuple(flags), _checkpoints(checkpoints), is_live,
+        *_NO_PAYLOAD,
+    ))  # fmt: skip
 
 
+_NO_PAYLOAD = (None,) * (len(Step._fields) - 1 - Step._fields.index("is_live"))
 _ROLES = {role.value: role for role in Role}
 _STATUSES = {status.value: status for status in Status}
 _STEP_TYPES = {step_type.value: step_type for step_type in StepType}

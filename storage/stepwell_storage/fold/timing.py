@@ -19,6 +19,9 @@ def self_durations_ms(tree: Tree, members: Sequence[int]) -> Mapping[int, float 
         if duration_ms is None:
             result[i] = None
             continue
+        if tree.ends[i] == i + 1:
+            result[i] = max(duration_ms, 0.0)
+            continue
         children = [c for c in tree.children(i) if c in inside]
         result[i] = max(duration_ms - _covered_ns(tree, i, children) / 1e6, 0.0)
     return result

@@ -27,7 +27,8 @@ class Tree:
 
     def children(self, i: int) -> list[int]:
         """Indices of the direct children of `i`, in order."""
-        found, child = [], i + 1
+        found: list[int] = []
+        child = i + 1
         while child < self.ends[i]:
             found.append(child)
             child = self.ends[child]
