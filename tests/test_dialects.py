@@ -299,3 +299,26 @@ def test_a_cancellation_counts_though_the_span_had_said_ok() -> None:
 
     assert step(Sent("s", events=cancelled, status=wire.STATUS_OK)).status is Status.CANCELLED
     assert step(Sent("s", events=[exception("ValueError", "x")], status=wire.STATUS_OK)).status is Status.SUCCESS
+
+
+def test_llamaindex_through_openllmetry_tells_its_tools_and_its_first_agent() -> None:
+    scope = "opentelemetry.instrumentation.llamaindex"
+
+    def task(key: str, at_ms: int, attributes: dict[str, str]) -> Sent:
+        named = {"traceloop.span.kind": "task", "traceloop.entity.name": "AgentWorkflow.task"}
+        return Sent(key, named | attributes, parent="w", name="AgentWorkflow.task", at_ms=at_ms, scope=scope)
+
+    def ended(agent: str) -> dict[str, str]:
+        return {"traceloop.entity.output": f'{{"current_agent_name": "{agent}"}}'}
+
+    workflow = {"traceloop.span.kind": "workflow", "traceloop.entity.name": "AgentWorkflow.workflow", **ended("clerk")}
+    failed = '{"tool_name": "book", "tool_output": {"is_error": true, "content": "no seat"}}'
+    mapped = steps(
+        Sent("w", workflow, name="AgentWorkflow.workflow", for_ms=90, scope=scope),
+        task("a", 1, ended("triage")),
+        task("t", 20, {"tool.name": "book", "traceloop.entity.output": failed}),
+    )
+    (run,) = fold_trace(mapped)
+
+    assert (run.agent_id, run.framework) == ("triage", "llama-index")
+    assert [(s.operation, s.step_name, s.status.value) for s in mapped[2:]] == [("execute_tool", "book", "failed")]

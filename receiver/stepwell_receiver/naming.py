@@ -51,6 +51,7 @@ _FRAMEWORKS: Final = {
     "gen_ai": "vercel-ai",
     "langsmith": "langsmith",
     "haystack": "haystack",
+    "opentelemetry.instrumentation.llamaindex": "llama-index",
     "agno": "agno",
     "stepwell": "stepwell",
 }

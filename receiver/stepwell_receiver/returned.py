@@ -13,7 +13,7 @@ ERROR_TYPE: Final = "tool_error"
 """What OpenTelemetry's conventions for MCP call a result with ``isError``."""
 
 _FLAGS: Final = ("isError", "is_error")
-_WRAPPERS: Final = ("output", "result", "data", "kwargs", "response")
+_WRAPPERS: Final = ("output", "result", "data", "kwargs", "response", "tool_output")
 _MAX_WRAPPERS: Final = 6
 _OF_AN_ERROR: Final = frozenset(
     (

@@ -29,6 +29,7 @@ from stepwell_receiver.wire import Scope, Span
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
     llamaindex.DIALECT,
+    llamaindex.OPENLLMETRY,
     mastra.DIALECT,
     openinference.DIALECT,
     langfuse.DIALECT,
