@@ -322,3 +322,18 @@ def test_llamaindex_through_openllmetry_tells_its_tools_and_its_first_agent() ->
 
     assert (run.agent_id, run.framework) == ("triage", "llama-index")
     assert [(s.operation, s.step_name, s.status.value) for s in mapped[2:]] == [("execute_tool", "book", "failed")]
+
+
+def test_a_crew_inside_a_flow_without_a_name_names_the_run() -> None:
+    flow = "Flow_51ae3bbf-fa19-4e0b-ba52-41f4a04823ff"
+    kinds = {"openinference.span.kind": "CHAIN"}
+    (run,) = fold_trace(
+        steps(
+            Sent("f", kinds, name=f"{flow}.kickoff", for_ms=90),
+            Sent("c", {**kinds, "crew_agents": "[]"}, parent="f", name="refund_crew.kickoff", at_ms=1),
+            Sent("a", {"openinference.span.kind": "AGENT"}, parent="c", name="Clerk.refund._execute_core", at_ms=2),
+        )
+    )
+
+    assert run.agent_id == "refund_crew"
+    assert [p.operation for p in run.placements] == ["chain", "invoke_workflow", "invoke_agent"]

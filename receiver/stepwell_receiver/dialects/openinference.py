@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from stepwell_receiver import values
-from stepwell_receiver.dialects.base import CHAIN, FUNCTION, OPERATION_KINDS, Dialect, Keys, Kind
+from stepwell_receiver.dialects.base import CHAIN, FUNCTION, OPERATION_KINDS, WORKFLOW, Dialect, Keys, Kind
 from stepwell_receiver.wire import Attributes, Scope, Span
 from stepwell_storage.model import Role
 
@@ -47,7 +47,7 @@ _OUTPUT_PREFIX: Final = "llm.output_messages."
 
 
 def kind(span: Span, scope: Scope) -> Kind | None:
-    """The span kind decides, save where the GenAI operation name as well says agent or tool."""
+    """The span kind decides, save where the GenAI operation name as well says agent or tool; a chain may be a crew."""
     said = span.attributes.get("openinference.span.kind")
     if not isinstance(said, str):
         return None
@@ -58,6 +58,8 @@ def kind(span: Span, scope: Scope) -> Kind | None:
             return genai
     if said.upper() == "TOOL" and "tool.name" not in span.attributes and span.name.lower().startswith("handoff"):
         return OPERATION_KINDS["handoff"]
+    if said.upper() == "CHAIN" and "crew_agents" in span.attributes:
+        return WORKFLOW
     return KINDS.get(said.upper(), FUNCTION)
 
 
