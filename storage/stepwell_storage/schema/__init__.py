@@ -1,0 +1,50 @@
+"""The tables as SQLAlchemy sees them, for selects that are put together at run time.
+
+The migrations make the tables; a test compares what they give with what stands here, so that neither drifts.
+Queries that are known beforehand are SQL texts in ``sql/``.
+"""
+
+from stepwell_storage.schema.columns import SCHEMA, metadata, views
+from stepwell_storage.schema.executions import agent_executions, execution_keys, execution_steps, tokens, word_vector
+from stepwell_storage.schema.facts import (
+    dirty_processes,
+    dirty_traces,
+    live_steps,
+    memory_samples,
+    step_facts,
+    step_logs,
+    trace_windows,
+)
+from stepwell_storage.schema.ledger import ledger_entries, ledger_hours, trace_findings
+from stepwell_storage.schema.rollups import rollup_complete_days, rollup_days, rollup_deltas, rollup_hours
+from stepwell_storage.schema.tenants import api_keys, deleted_traces, engine, retention, workspaces
+
+__all__ = [
+    "SCHEMA",
+    "agent_executions",
+    "api_keys",
+    "deleted_traces",
+    "dirty_processes",
+    "dirty_traces",
+    "engine",
+    "execution_keys",
+    "execution_steps",
+    "ledger_entries",
+    "ledger_hours",
+    "live_steps",
+    "memory_samples",
+    "metadata",
+    "retention",
+    "rollup_complete_days",
+    "rollup_days",
+    "rollup_deltas",
+    "rollup_hours",
+    "step_facts",
+    "step_logs",
+    "tokens",
+    "trace_findings",
+    "trace_windows",
+    "views",
+    "word_vector",
+    "workspaces",
+]
