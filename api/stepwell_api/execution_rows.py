@@ -1,8 +1,9 @@
 """Rows of executions: lists of them, and the one an id or a trace id names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stepwell_api.encoding import raw_json, raw_json_list, read_items
-from stepwell_api.filters import in_window, matching
+from stepwell_api.filters import in_window, looked_through, matching
 from stepwell_api.pagination import Kind, Order, Position, Stretch
 from stepwell_api.parameters import ExecutionFilters, ExecutionSort
 from stepwell_api.times import Window
@@ -23,6 +24,9 @@ SQL = queries.load("executions")
 RETENTION_SQL = queries.load("retention")
 
 COUNTED_EXACTLY = 10_000
+LOOKED_THROUGH = 1_000
+"""As many runs without words are looked through for a text, the newest: each takes about half a millisecond."""
+Conditions = Sequence[ColumnElement[bool]]
 TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
 
 SORTS: Mapping[str, tuple[ColumnElement[Any], Kind, bool]] = {
@@ -108,12 +112,14 @@ async def read_page(
     order: Order,
     after: Position | None,
     limit: int,
+    since: datetime | None = None,
 ) -> tuple[list[dict[str, Any]], Position | None]:
-    """Up to `limit` runs in order, and the position of the last where more follow."""
+    """Up to `limit` runs in order, and the position of the last where more follow; `since` as in `matching`."""
+    alternatives = matching(filters, since)
     items: list[dict[str, Any]] = []
     for stretch in order.stretches(after):
         if len(items) <= limit:
-            found = _stretch(workspace_id, window, filters, stretch, order, limit + 1 - len(items))
+            found = _stretch(in_window(workspace_id, window), alternatives, stretch, order, limit + 1 - len(items))
             items += read_items(await connection.execute(found))
     values = [item.pop("sort_value") for item in items]
     more = None
@@ -123,15 +129,15 @@ async def read_page(
 
 
 def _stretch(
-    workspace_id: UUID, window: Window, filters: ExecutionFilters, stretch: Stretch, order: Order, limit: int
+    bounds: Conditions, alternatives: Sequence[Conditions], stretch: Stretch, order: Order, limit: int
 ) -> Select[Any]:
     """The first runs in a stretch of the order."""
     parts = [
         select(*LISTED, order.value.label("sort_value"))
-        .where(*in_window(workspace_id, window), *conditions, *stretch.conditions)
+        .where(*bounds, *conditions, *stretch.conditions)
         .order_by(*stretch.clauses(order.value, order.tiebreak))
         .limit(limit)
-        for conditions in matching(filters)
+        for conditions in alternatives
     ]
     if len(parts) == 1:
         return parts[0]
@@ -139,10 +145,33 @@ def _stretch(
     return select(rows).order_by(*stretch.clauses(rows.c.sort_value, rows.c.execution_id)).limit(limit)
 
 
-async def count(connection: AsyncConnection, workspace_id: UUID, window: Window, filters: ExecutionFilters) -> int:
-    """How many runs match, counted to one beyond `COUNTED_EXACTLY` at most."""
+async def search_start(
+    connection: AsyncConnection, workspace_id: UUID, window: Window, filters: ExecutionFilters
+) -> datetime | None:
+    """Runs that started until then are not looked through for `q`; ``None`` where all are that have to be."""
+    if filters.q is None:
+        return None
+    following = (
+        select(runs.c.start_time)
+        .where(*in_window(workspace_id, window), *looked_through(filters))
+        .order_by(runs.c.start_time.desc())
+        .offset(LOOKED_THROUGH)
+        .limit(1)
+    )
+    start: datetime | None = await connection.scalar(following)
+    return start
+
+
+async def count(
+    connection: AsyncConnection,
+    workspace_id: UUID,
+    window: Window,
+    filters: ExecutionFilters,
+    since: datetime | None = None,
+) -> int:
+    """How many runs match, counted to one beyond `COUNTED_EXACTLY` at most; `since` as in `matching`."""
     total = 0
-    for conditions in matching(filters):
+    for conditions in matching(filters, since):
         matched = (
             select(literal(1))
             .where(*in_window(workspace_id, window), *conditions)

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, any_, cast, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Text, and_, any_, cast, exists, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from stepwell_api.parameters import ExecutionFilters
@@ -26,15 +27,24 @@ def in_window(workspace_id: UUID, window: Window) -> list[ColumnElement[bool]]:
     ]
 
 
-def matching(filters: ExecutionFilters) -> list[list[ColumnElement[bool]]]:
+def matching(filters: ExecutionFilters, since: datetime | None = None) -> list[list[ColumnElement[bool]]]:
     """The conditions of the filters, the window aside: what matches meets all of one of these lists, and of no other.
 
-    They are apart because each is answered from an index of its own, which a single condition with "or" is not.
+    They are apart because each is answered from an index of its own, which a single condition with "or" is not. Runs
+    that have to be looked through for `q` are those that started after `since`.
     """
-    chosen = [*_chosen_values(filters), *_ranges(filters), *_path(filters)]
+    chosen = _chosen(filters)
     if filters.q is None:
         return [chosen]
-    return [[*chosen, *searched] for searched in _searched(filters.q)]
+    recent = [runs.c.start_time > since] if since else []
+    by_hand = [*looked_through(filters), *recent, *_held(filters.q)]
+    words = words_in(filters.q)
+    return [[*chosen, _is_found(words)], by_hand] if words else [by_hand]
+
+
+def looked_through(filters: ExecutionFilters) -> list[ColumnElement[bool]]:
+    """The conditions of the runs that have to be looked through for `q`, which takes long."""
+    return [*_chosen(filters), _unread(filters.q or "")]
 
 
 def is_one_of(column: ColumnElement[Any], values: Sequence[str]) -> Iterator[ColumnElement[bool]]:
@@ -58,6 +68,11 @@ def like_pattern(text: str) -> str:
 def _texts_literal(values: Sequence[str]) -> ColumnElement[Any]:
     # One array parameter whatever the number of values: the statement stays the same, so its plan and text are cached.
     return literal([str(value) for value in values], ARRAY(Text))
+
+
+def _chosen(filters: ExecutionFilters) -> list[ColumnElement[bool]]:
+    """The conditions of all filters but `q`."""
+    return [*_chosen_values(filters), *_ranges(filters), *_path(filters)]
 
 
 def _chosen_values(filters: ExecutionFilters) -> Iterator[ColumnElement[bool]]:
@@ -90,19 +105,23 @@ def _path(filters: ExecutionFilters) -> Iterator[ColumnElement[bool]]:
         yield runs.c.path == filters.path
 
 
-def _searched(text: str) -> list[list[ColumnElement[bool]]]:
-    """The run's texts hold all words of `text`; a run whose words are not read yet is looked through for them.
-
-    A text without any word is looked for as it is.
-    """
-    words = words_in(text)
-    if not words:
-        return [[_holds(text)]]
+def _is_found(words: Sequence[str]) -> ColumnElement[bool]:
+    """The run's words, as far as they are read, hold all of these."""
     # In a select of its own, so that the planner does not know how common the words are: it would rather take the words
     # of every row apart than read many entries of their index, which is a hundred times faster.
     asked = select(cast(literal(search_query(words)), TSQUERY)).scalar_subquery()
-    is_found = word_vector.bool_op("@@")(asked)
-    return [[is_found], [runs.c.words.is_(None), *(_holds(word) for word in words)]]
+    return word_vector.bool_op("@@")(asked)
+
+
+def _unread(text: str) -> ColumnElement[bool]:
+    """No words of the run can be asked for the text: they are not read yet, or it holds none."""
+    return runs.c.words.is_(None) if words_in(text) else true()
+
+
+def _held(text: str) -> Iterator[ColumnElement[bool]]:
+    """The run's texts, looked through, hold all words of the text; one without any word is looked for as it is."""
+    for word in words_in(text) or [text]:
+        yield _holds(word)
 
 
 def _holds(text: str) -> ColumnElement[bool]:

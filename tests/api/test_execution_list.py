@@ -8,6 +8,7 @@ import httpx
 import psycopg
 from tests.api.rows import DAY, MINUTE, NOON, Row, make_agent_step, make_run, make_step, store_runs, store_steps
 
+from stepwell_api.execution_rows import LOOKED_THROUGH
 from stepwell_api.models.executions import ExecutionPage
 from stepwell_storage.model import LogRecord, Status
 from stepwell_storage.searching import read_words
@@ -260,6 +261,23 @@ async def test_search_finds_messages_that_come_late_as_log_records(
     assert await numbers(api, q="narwhal") == [1]
     assert await read_words(connection, rested=timedelta(0)) == 1
     assert await numbers(api, q="narwh") == [1]
+
+
+async def test_search_looks_through_the_newest_runs_only_and_tells_so(
+    api: httpx.AsyncClient, database_url: str, connection: psycopg.AsyncConnection
+) -> None:
+    others = [make_run(number, start_time=NOON + number * MINUTE / 60) for number in range(LOOKED_THROUGH + 1)]
+    told = {0: "heron", 1: "heron", LOOKED_THROUGH: "heron"}
+    runs = [{**run, "error_message": told.get(number)} for number, run in enumerate(others)]
+    await store_runs(database_url, runs)
+    page = (await api.get(URL, params={**DAY, "q": "heron"})).json()
+    assert [int(item["root_span_id"], 16) for item in page["items"]] == [LOOKED_THROUGH, 1]
+    assert (page["total"], page["search_complete"]) == (2, False)
+    for narrower in ({"from": runs[1]["start_time"].isoformat()}, {"user_id": "nobody"}):
+        assert (await api.get(URL, params={**DAY, "q": "heron", **narrower})).json()["search_complete"]
+    await connection.execute("UPDATE analytics.agent_executions SET words = coalesce(error_message, '')")
+    page = (await api.get(URL, params={**DAY, "q": "heron"})).json()
+    assert (page["total"], page["search_complete"]) == (3, True)
 
 
 async def test_words_are_read_of_executions_that_rest(database_url: str, connection: psycopg.AsyncConnection) -> None:

@@ -155,6 +155,9 @@ class ExecutionPage(BaseModel):
     next_cursor: str | None = Field(description="Cursor of the next page; null on the last one")
     total: int | None = Field(description="Runs that match, exact up to 10,000; null beyond")
     total_at_least: int | None = Field(description="Where `total` is null, how many there are at least")
+    search_complete: bool = Field(
+        description="False where `q` was not looked for in the oldest runs of the window, whose words are not read yet"
+    )
 
 
 class ApiCall(BaseModel):

@@ -35,17 +35,19 @@ async def list_executions(
     after = position_of(question, parameters, order.kind)
     window = window_of(parameters, after)
     async with serving.engine.connect() as connection:
+        since = await execution_rows.search_start(connection, workspace_id, window, parameters)
         items, more = await execution_rows.read_page(
-            connection, workspace_id, window, parameters, order=order, after=after, limit=parameters.limit
+            connection, workspace_id, window, parameters, order=order, after=after, limit=parameters.limit, since=since
         )
         if after is None and more is None:
             total = len(items)
         else:
-            total = await execution_rows.count(connection, workspace_id, window, parameters)
+            total = await execution_rows.count(connection, workspace_id, window, parameters, since)
     counted = {"total": total, "total_at_least": None}
     if total > COUNTED_EXACTLY:
         counted = {"total": None, "total_at_least": COUNTED_EXACTLY}
-    return json_response({"items": items, "next_cursor": write_cursor(question, more), **counted})
+    answer = {"items": items, "next_cursor": write_cursor(question, more), **counted, "search_complete": since is None}
+    return json_response(answer)
 
 
 @router.get("/executions/{execution_id}", response_model=Execution, responses=NOT_FOUND, operation_id="get_execution")
