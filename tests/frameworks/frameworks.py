@@ -20,7 +20,7 @@ class Framework:
     error_type: str | None = "as raised"
     """What is told of a model's refusal, where that is not what the agent's caller got; None where no type is told."""
     cut_off_error_type: str | None = None
-    """What is told of a run that its caller gave up on; None where its status stays unset."""
+    """What is told of a run that its caller gave up on; None where no span says it."""
     tells_unanswered_call: bool = True
     """Whether a model call that was cut off has a span."""
     tells_failed_run: bool = True
@@ -56,5 +56,12 @@ FRAMEWORKS = (
     Framework("openai_sdk_opentelemetry", "current", "openai_desk", tells_unanswered_call=False),
     Framework("pydantic_ai_own", "current", "pydantic_desk", has_session=True),
     Framework("smolagents_openinference", "current", "smolagents_desk", tells_failed_run=False, answers_by_tool=True),
-    Framework("strands_own", "older", "strands_desk", has_session=True, tells_unanswered_call=False),
+    Framework(
+        "strands_own",
+        "older",
+        "strands_desk",
+        has_session=True,
+        cut_off_error_type="CancelledError",
+        tells_unanswered_call=False,
+    ),
 )
