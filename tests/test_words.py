@@ -50,3 +50,12 @@ def test_all_but_the_last_word_are_whole() -> None:
 def test_words_of_any_text_are_words(text: str) -> None:
     assert all(words_in(word) == [word] for word in words_in(text) if word.lower() == word)
     assert " " not in "".join(words_in(text))
+
+
+ASCII_TEXTS = st.lists(st.text(st.characters(codec="ascii")))
+
+
+@given(ASCII_TEXTS, ASCII_TEXTS)
+def test_words_are_the_same_whatever_other_letters_stand_beside(texts: list[str], documents: list[str]) -> None:
+    alone = set(distinct_words(texts, documents).split())
+    assert set(distinct_words([*texts, "é"], documents).split()) == {*alone, "é"}

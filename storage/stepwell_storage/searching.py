@@ -1,9 +1,11 @@
 """Makes executions searchable: reads the words of their texts, some time after the fold, which reads no payload.
 
-An execution without its words is found all the same, by a look at its texts. So this may wait while there are folds to
-do: it takes a bounded share of the worker's time, and an execution gets its words once it has rested from folds.
+An execution without its words is found all the same, by a look at its texts, as long as there are not too many. So this
+takes at most half of the time, beside the folds, and an execution gets its words once it has rested from folds.
 """
 
+import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +16,24 @@ from uuid import UUID
 import psycopg
 
 from stepwell_storage import queries
+from stepwell_storage.database import UNAVAILABLE, connect
+from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.traces import TraceWindow, columns_of
 from stepwell_storage.words import distinct_words
 
+log = logging.getLogger(__name__)
 SQL = queries.load("search")
 
 RESTED: Final = timedelta(seconds=5)
 RECENT: Final = timedelta(days=2)
 EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 250
+_TEXTS_AT_ONCE: Final = 50
+"""Of so many runs the texts are in memory at a time."""
+_BUDGET_S: Final = 2.0
+_EVERY_S: Final = 1.0
+_OLD_EVERY_S: Final = 10.0
+_AWAY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,30 @@ class _Unread:
     window: TraceWindow
     error_message: str | None
     span_ids: Sequence[bytes]
+
+
+async def keep_reading(database_url: str) -> None:
+    """Reads words until it is cancelled; on a connection of its own, so that no fold waits for it."""
+    while True:
+        try:
+            async with await connect(database_url, application_name="stepwell words") as connection:
+                await _take_turns(connection)
+        except (DatabaseUnavailableError, *UNAVAILABLE) as error:
+            log.warning("database unavailable, words wait", extra={"reason": type(error).__name__})
+        except psycopg.Error:
+            log.exception("words could not be read, they are tried again")
+        await asyncio.sleep(_AWAY_S)
+
+
+async def _take_turns(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Recent executions first; afterwards it rests at least as long as it took."""
+    old_due_s = 0.0
+    while True:
+        start_s = time.monotonic()
+        await read_words(connection, since=datetime.now(UTC) - RECENT, budget_s=_BUDGET_S)
+        if start_s >= old_due_s and await read_words(connection, budget_s=_BUDGET_S) < _AT_ONCE:
+            old_due_s = time.monotonic() + _OLD_EVERY_S
+        await asyncio.sleep(max(_EVERY_S, time.monotonic() - start_s))
 
 
 async def read_words(
@@ -67,7 +102,9 @@ async def _read_some(connection: psycopg.AsyncConnection[Any], since: datetime, 
         for workspace_id, execution_id, start, updated_at, *window, message, span_ids in await cursor.fetchall()
     ]
     if unread:
-        words = await _words(connection, unread)
+        words = []
+        for first in range(0, len(unread), _TEXTS_AT_ONCE):
+            words += await _words(connection, unread[first : first + _TEXTS_AT_ONCE])
         starts = [execution.start_time for execution in unread]
         await connection.execute(
             SQL.write_words,

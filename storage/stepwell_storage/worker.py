@@ -45,9 +45,6 @@ _RECONNECT_RANGE_S: Final = (0.1, 5.0)
 _HOURLY_S: Final = 3600.0
 _CLEANUP_EVERY_S: Final = 60.0
 _FIND_OPEN_EVERY_S: Final = 6 * 3600.0
-_OLD_WORDS_EVERY_S: Final = 10.0
-_WORDS_BUDGET_S: Final = 0.2
-"""Of each second, for the words of recent executions and again for those of others: so folds keep most of the time."""
 _LEDGER_EVERY_S: Final = 10.0
 _COMPACT_EVERY_S: Final = 2.0
 
@@ -115,8 +112,6 @@ class _Worker:
             _Chore("ledger", _LEDGER_EVERY_S, self._sum_ledger),
             _Chore("rollups by hour", _COMPACT_EVERY_S, self._compact),
             _Chore("rollups by day", _CLEANUP_EVERY_S, self._sum_days),
-            _Chore("words of recent executions", _POLL_S, self._read_recent_words),
-            _Chore("words of old executions", _OLD_WORDS_EVERY_S, self._read_old_words),
         ]
         if settings.keep == "agents":
             every_s = min(max(settings.drop_after_s / 4, 0.2), _CLEANUP_EVERY_S)
@@ -129,6 +124,7 @@ class _Worker:
         listener = asyncio.create_task(self._listen(woken))
         retention = asyncio.create_task(passes.keep_making(self._database_url))
         packer = asyncio.create_task(packing.keep_packing(self._database_url))
+        reader = asyncio.create_task(searching.keep_reading(self._database_url))
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -144,7 +140,7 @@ class _Worker:
                 if listener.done():
                     listener.result()
         finally:
-            tasks = (listener, stopping, retention, packer)
+            tasks = (listener, stopping, retention, packer, reader)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -233,13 +229,6 @@ class _Worker:
 
     async def _sum_ledger(self) -> None:
         await ledger.sum_entries(self._connection)
-
-    async def _read_recent_words(self) -> None:
-        since = datetime.now(UTC) - searching.RECENT
-        await searching.read_words(self._connection, since=since, budget_s=_WORDS_BUDGET_S)
-
-    async def _read_old_words(self) -> None:
-        await searching.read_words(self._connection, budget_s=_WORDS_BUDGET_S * _OLD_WORDS_EVERY_S)
 
     async def _clean_live_steps(self) -> None:
         await facts.delete_superseded_live_steps(self._connection)
