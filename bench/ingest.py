@@ -1,6 +1,6 @@
 """How many spans a second go the whole way: acknowledged by the receiver, and folded so that the API shows them.
 
-    python bench/ingest.py [--traces 5000] [--senders 8] [--spans-per-request 200]
+    python -m bench.ingest [--traces 5000] [--senders 8] [--spans-per-request 200] [--receivers 1]
 
 Starts a ``stepwell up`` of its own in a temporary folder, with fsync. Requests are made before the clock starts, and
 senders post them over connections that stay open. It ends when analytics show every run and every token that was
@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench.processes import cpu_seconds
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
@@ -103,16 +104,18 @@ def _attribute(key: str, value: str | int) -> KeyValue:
 
 
 @contextlib.contextmanager
-def running_stepwell() -> Iterator[dict[str, str]]:
-    """Addresses of a Stepwell in a temporary folder."""
+def running_stepwell(receivers: int) -> Iterator[tuple[int, dict[str, str]]]:
+    """Process id and addresses of a Stepwell in a temporary folder."""
     ports = ["--port", "0", "--otlp-http-port", "0", "--otlp-grpc-port", "0"]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "stepwell_api.cli", "up", "--data-dir", f"{folder}/data", *ports]
+        if receivers > 1:
+            command += ["--receivers", str(receivers)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STEPWELL_")}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
-            yield json.loads(process.stdout.readline())
+            yield process.pid, json.loads(process.stdout.readline())
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
@@ -176,15 +179,21 @@ def main() -> None:
     parser.add_argument("--traces", type=int, default=5000)
     parser.add_argument("--senders", type=int, default=8)
     parser.add_argument("--spans-per-request", type=int, default=200)
+    parser.add_argument("--receivers", type=int, default=1)
     arguments = parser.parse_args()
     bodies = make_requests(arguments.traces, arguments.spans_per_request)
     spans, size_bytes = arguments.traces * SPANS_PER_TRACE, sum(map(len, bodies))
-    with running_stepwell() as addresses:
+    with running_stepwell(arguments.receivers) as (pid, addresses):
+        before_s = cpu_seconds(pid)
         measured = measure(addresses, bodies, arguments.traces, arguments.senders)
+        after_s = cpu_seconds(pid)
     print(f"machine             {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"sent                {spans:,} spans of {size_bytes / spans:,.0f} bytes, {arguments.traces:,} traces")
     print(f"acknowledged        {spans / measured.acknowledged_s:,.0f} spans/s")
     print(f"shown by analytics  {spans / measured.folded_s:,.0f} spans/s")
+    used = {role: (after_s[role] - before_s.get(role, 0.0)) / spans * 1e6 for role in sorted(after_s)}
+    told = ", ".join(f"{role} {us:.0f}" for role, us in used.items())
+    print(f"CPU µs per span     {told}; together {sum(used.values()):.0f}")
 
 
 if __name__ == "__main__":
