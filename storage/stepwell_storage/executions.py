@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from stepwell_storage import process_memory, queries
 from stepwell_storage.fold.path import logical_names
 from stepwell_storage.model import Execution, Status
-from stepwell_storage.places import columns_of_places
+from stepwell_storage.places import array_of, array_of_ids, columns_of_places
 from stepwell_storage.rollups import deltas
 from stepwell_storage.rollups.deltas import Changes
 from stepwell_storage.rollups.figures import Run, run_of
@@ -253,9 +253,9 @@ def _structure(execution: Execution) -> tuple[Any, ...]:
         execution.service_name,
         execution.framework,
         list(execution.models),
-        [place.step.span_id for place in execution.placements],
-        [place.attempt for place in execution.placements],
-        [place.step.span_id for place in execution.placements if place.duplicate_of is not None],
+        array_of_ids(place.step.span_id for place in execution.placements),
+        array_of(place.attempt for place in execution.placements),
+        array_of_ids(place.step.span_id for place in execution.placements if place.duplicate_of is not None),
         *columns_of_places(execution),
     )
 

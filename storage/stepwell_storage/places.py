@@ -69,10 +69,10 @@ def columns_of_places(execution: Execution) -> tuple[str, str, str, str]:
     """``step_depths``, ``step_marks``, ``step_self_ms`` and ``duplicates_of``, as PostgreSQL writes arrays."""
     places = execution.placements
     return (
-        _array(place.depth for place in places),
-        _array(map(_mark, places)),
-        _array("NULL" if place.self_duration_ms is None else place.self_duration_ms for place in places),
-        _array(place.duplicate_of for place in places if place.duplicate_of is not None),
+        array_of(place.depth for place in places),
+        array_of(map(_mark, places)),
+        array_of("NULL" if place.self_duration_ms is None else place.self_duration_ms for place in places),
+        array_of(place.duplicate_of for place in places if place.duplicate_of is not None),
     )
 
 
@@ -108,5 +108,11 @@ def _mark(placement: Placement) -> int:
     )
 
 
-def _array(values: Iterable[object]) -> str:
+def array_of_ids(ids: Iterable[bytes]) -> str:
+    """A ``bytea[]`` as PostgreSQL reads it."""
+    return array_of(rf'"\\x{span_id.hex()}"' for span_id in ids)
+
+
+def array_of(values: Iterable[object]) -> str:
+    """An array of numbers as PostgreSQL reads it, which takes a fraction of what the driver's own way takes."""
     return "{" + ",".join(map(str, values)) + "}"
