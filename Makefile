@@ -28,7 +28,7 @@ fuzz: env  ## ten minutes of made-up requests, guided by coverage; finds become 
 	@nice $(bin)/python -m tests.fuzz $(ARGS)
 
 bench: env  ## spans per second on this machine: the whole way, and the commit beside raw COPY
-	@$(bin)/python bench/ingest.py $(ARGS) && $(bin)/python bench/floor.py
+	@$(bin)/python -m bench.ingest $(ARGS) && $(bin)/python bench/floor.py
 
 lock: env  ## pins again after a change of dependencies; UPGRADE=1 takes the newest
 	@UV=$$(scripts/setup --uv) $(bin)/python scripts/lock.py $(if $(UPGRADE),--upgrade)
