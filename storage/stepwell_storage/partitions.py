@@ -96,7 +96,7 @@ async def _create(connection: psycopg.AsyncConnection, table: str, day: date) ->
         if not await _missing(connection, {name: table}):
             return
         await connection.execute(SQL.bound_lock_wait, {"wait": LOCK_WAIT})
-        for statement in (SQL.lock_default, create, SQL.move_rows, SQL.attach):
+        for statement in (create, SQL.lock_default, SQL.move_rows, SQL.attach):
             await connection.execute(sql.SQL(statement).format(**places))
 
 

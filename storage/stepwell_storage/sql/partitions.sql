@@ -21,18 +21,18 @@ SELECT set_config('lock_timeout', %(turn_wait)s, true), pg_advisory_xact_lock(%(
 -- For the rest of the transaction: whoever waits for a lock also holds up those who come after.
 SELECT set_config('lock_timeout', %(wait)s, true);
 
--- name: lock_default
--- Keeps writers and readers out of the default partition while its rows move.
-LOCK TABLE analytics.{default} IN ACCESS EXCLUSIVE MODE;
-
 -- name: create_step_facts
--- A day's table for steps, apart from its parent until it is attached; payloads stay inline while the day is hot.
-CREATE TABLE analytics.{partition} (LIKE analytics.step_facts INCLUDING DEFAULTS INCLUDING CONSTRAINTS)
+-- A day's table for steps with its indexes, apart from its parent until it is attached; payloads stay inline while the day is hot.
+CREATE TABLE analytics.{partition} (LIKE analytics.step_facts INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)
 WITH (toast_tuple_target = 8160);
 
 -- name: create_agent_executions
--- A day's table for executions, apart from its parent until it is attached.
-CREATE TABLE analytics.{partition} (LIKE analytics.agent_executions INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+-- A day's table for executions with its indexes, apart from its parent until it is attached.
+CREATE TABLE analytics.{partition} (LIKE analytics.agent_executions INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES);
+
+-- name: lock_default
+-- Keeps writers and readers out of the default partition while its rows move; the slow part, the indexes, is done before.
+LOCK TABLE analytics.{default} IN ACCESS EXCLUSIVE MODE;
 
 -- name: move_rows
 -- Takes the day's rows out of the default partition; both tables have the same columns in the same order.
@@ -44,6 +44,6 @@ WITH moved AS (
 INSERT INTO analytics.{partition} SELECT * FROM moved;
 
 -- name: attach
--- Makes the day's table a partition; its indexes are built on the way. Blocks neither readers nor writers of others.
+-- Makes the day's table a partition, its indexes those of the parent's. Blocks neither readers nor writers of others.
 ALTER TABLE analytics.{parent} ATTACH PARTITION analytics.{partition}
 FOR VALUES FROM ({day_start}) TO ({day_end});
