@@ -103,8 +103,9 @@ def test_unknown_workspace_is_told(tmp_path: Path, data_dir: Path) -> None:
 
 def test_migrate_says_what_it_did(empty_database_url: str, tmp_path: Path) -> None:
     first, second = (output_of(tmp_path, "migrate", "--database-url", empty_database_url) for _ in range(2))
-    assert json.loads(first) == {"event": "migrated", "from": "", "to": runner.HEAD}
-    assert json.loads(second) == {"event": "migrated", "from": runner.HEAD, "to": runner.HEAD}
+    told = {"event": "migrated", "to": runner.HEAD, "engine": "native"}
+    assert json.loads(first) == {**told, "from": ""}
+    assert json.loads(second) == {**told, "from": runner.HEAD}
 
 
 @pytest.mark.parametrize(
