@@ -16,9 +16,11 @@ SELECT pg_try_advisory_xact_lock(%(key)s)
 
 -- name: compact
 -- Adds the oldest waiting rows to the hours; days that they touch are no longer complete. Gives how many there were.
+-- By a bound and not by a list of them: a join of a table whose statistics lag behind may take minutes.
 WITH taken AS (
     DELETE FROM analytics.rollup_deltas
-    WHERE sequence IN (SELECT sequence FROM analytics.rollup_deltas ORDER BY sequence LIMIT %(limit)s)
+    WHERE sequence <= (SELECT max(sequence) FROM (SELECT sequence FROM analytics.rollup_deltas
+                                                  ORDER BY sequence LIMIT %(limit)s) AS oldest)
     RETURNING *
 ),
 summed AS (
