@@ -71,23 +71,32 @@ async def _runs(
     connection: AsyncConnection, question: Question, types: Sequence[tuple[ErrorType, _Failures]]
 ) -> dict[int, list[tuple[datetime, str]]]:
     """(start, id) of the first run and of the newest ones, by the place of their type."""
-    asked = [
-        (place, name, window, newest)
-        for place, (name, failures) in enumerate(types)
-        for window, newest in _windows(question, failures)
-    ]
-    parameters = {
-        **question.parameters(),
-        "places": [place for place, *_ in asked],
-        "error_types": [name for _, name, *_ in asked],
-        "starts": [window.start for _, _, window, _ in asked],
-        "stops": [window.stop for _, _, window, _ in asked],
-        "newest": [newest for *_, newest in asked],
-    }
     found: dict[int, list[tuple[datetime, str]]] = {}
-    for row in await connection.exec_driver_sql(rollups.SQL.read_examples, parameters):
-        found.setdefault(row.place, []).append((row.start_time, row.execution_id))
+    # The first runs and the newest lie far apart: asked for on their own, each search has few partitions to plan for.
+    for newest in (False, True):
+        asked = [
+            (place, name, window)
+            for place, (name, failures) in enumerate(types)
+            for window, is_newest in _windows(question, failures)
+            if is_newest is newest
+        ]
+        if asked:
+            parameters = {**question.parameters(), **_asked(asked), "newest": [newest] * len(asked)}
+            for row in await connection.exec_driver_sql(rollups.SQL.read_examples, parameters):
+                found.setdefault(row.place, []).append((row.start_time, row.execution_id))
     return found
+
+
+def _asked(asked: Sequence[tuple[int, ErrorType, Window]]) -> dict[str, Any]:
+    starts, stops = [window.start for *_, window in asked], [window.stop for *_, window in asked]
+    return {
+        "places": [place for place, *_ in asked],
+        "error_types": [name for _, name, _ in asked],
+        "starts": starts,
+        "stops": stops,
+        "lowest": min(starts),
+        "highest": max(stops),
+    }
 
 
 def _described(

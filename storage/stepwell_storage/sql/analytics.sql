@@ -222,6 +222,7 @@ GROUP BY error_type
 
 -- name: read_examples
 -- Failed runs of some hours, for each place the newest, and the time of the first; nothing where the rows are gone.
+-- All of the hours lie between `lowest` and `highest`, so that only partitions of these are planned for.
 SELECT asked.place, run.execution_id, run.start_time
 FROM unnest(%(places)s::integer[], %(error_types)s::text[], %(starts)s::timestamptz[], %(stops)s::timestamptz[],
             %(newest)s::boolean[])
@@ -233,6 +234,7 @@ CROSS JOIN LATERAL (
       AND (%(agent_id)s = '' OR e.agent_id = %(agent_id)s)
       AND e.error_type IS NOT DISTINCT FROM asked.error_type
       AND e.start_time >= asked.start AND e.start_time < asked.stop
+      AND e.start_time >= %(lowest)s AND e.start_time < %(highest)s
       AND (%(environments)s::text[] IS NULL OR e.environment = ANY (%(environments)s))
       AND (%(versions)s::text[] IS NULL OR e.version = ANY (%(versions)s))
     ORDER BY CASE WHEN asked.newest THEN e.start_time END DESC, e.start_time, e.execution_id
