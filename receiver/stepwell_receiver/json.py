@@ -247,7 +247,12 @@ def _boolean(value: object) -> bool:
 def _int_value(value: object) -> int | float:
     """An attribute's integer; one that 64 bits cannot hold (JavaScript knows no difference) becomes a double."""
     integer = _integer(value)
-    return integer if integer in _INT64 else float(integer)
+    if integer in _INT64:
+        return integer
+    try:
+        return float(integer)
+    except OverflowError:
+        return float("inf") if integer > 0 else float("-inf")
 
 
 def _double(value: object) -> float:
