@@ -13,8 +13,9 @@ from stepwell_api.amounts import LARGEST
 from stepwell_api.filters import is_one_of
 from stepwell_api.pagination import Kind, Position
 from stepwell_api.parameters import AgentListParameters, AgentSort
-from stepwell_api.rollups import Question, Totals
+from stepwell_api.question import Question
 from stepwell_api.times import Window, to_microseconds
+from stepwell_api.totals import Totals
 from stepwell_storage.model import Status
 from stepwell_storage.rollups.figures import ALL_AGENTS
 from stepwell_storage.schema import agent_executions as runs

@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stepwell_api import rollups
 from stepwell_api.amounts import LARGEST
+from stepwell_api.edges import read_edges
 from stepwell_api.failure_analysis import failures_of
 from stepwell_api.parameters import AnalyticsParameters
-from stepwell_api.rollups import Question, Totals
+from stepwell_api.question import Question
 from stepwell_api.times import Window
+from stepwell_api.totals import Totals
 from stepwell_storage.rollups import histogram
 from stepwell_storage.rollups.figures import ALL_AGENTS
 
@@ -41,7 +43,7 @@ async def analyze(
     """All figures of the contract; of every agent where `agent_id` is ``None``."""
     asked = ALL_AGENTS if agent_id is None else agent_id
     question = Question(workspace_id, asked, window, parameters.environment, parameters.version, datetime.now(UTC))
-    edges = await rollups.read_edges(connection, question)
+    edges = await read_edges(connection, question)
     hours = await rollups.by_hour(connection, question, edges)
     previous = await rollups.of_runs(connection, replace(question, window=window.previous()))
     failures = await failures_of(connection, question, edges)

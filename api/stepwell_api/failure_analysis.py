@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stepwell_api import rollups
-from stepwell_api.rollups import HOUR, Edges, Question, Totals
+from stepwell_api.edges import Edges
+from stepwell_api.question import HOUR, Question
 from stepwell_api.times import Window
+from stepwell_api.totals import Totals
 from stepwell_storage.rollups.figures import Kind
 
 EXAMPLES = 5

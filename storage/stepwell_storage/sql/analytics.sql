@@ -2,50 +2,63 @@
 -- `stop` are whole hours; the days between `first_day` and `last_day` lie within, the edges beside them.
 
 -- name: read_hours
--- An agent's runs by the hour in which they started; what nobody asks for by the hour is not added up.
-SELECT bucket,
-       0 AS pending, sum(running)::bigint AS running, sum(success)::bigint AS success,
-       sum(failed)::bigint AS failed, sum(timeout)::bigint AS timeout, sum(cancelled)::bigint AS cancelled,
-       sum(executions)::bigint AS executions, 0 AS retries,
-       sum(duration_count)::bigint AS duration_count, sum(duration_ms)::double precision AS duration_ms,
-       sum(duration_square_ms2)::double precision AS duration_square_ms2, 0 AS self_ms,
-       0 AS critical_ms,
-       0 AS critical_success_ms,
-       least(sum(prompt_tokens), 9223372036854775807)::bigint AS prompt_tokens,
-       sum(prompt_known)::bigint AS prompt_known,
-       least(sum(completion_tokens), 9223372036854775807)::bigint AS completion_tokens,
-       sum(completion_known)::bigint AS completion_known, sum(cost_usd)::double precision AS cost_usd,
-       sum(cost_known)::bigint AS cost_known, sum(credits)::double precision AS credits,
-       sum(credits_known)::bigint AS credits_known, sum(api_calls)::bigint AS api_calls,
-       sum(memory_mb)::double precision AS memory_mb, sum(memory_known)::bigint AS memory_known,
-       0 AS steps, json_agg(durations) FILTER (WHERE durations IS NOT NULL)::text AS durations,
-       json_agg(memories) FILTER (WHERE memories IS NOT NULL)::text AS memories, max(last_seen) AS last_seen
+-- An agent's runs by the hour in which they started; what nobody asks for by the hour is left out. Hours to which nothing
+-- waits to be added come as they are; the others are added up here, so that a figure is the same before and after.
+WITH waiting AS (
+    SELECT * FROM analytics.rollup_deltas
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = %(kind)s
+      AND bucket >= %(start)s AND bucket < %(stop)s
+      AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
+      AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+),
+hours AS (
+    SELECT * FROM analytics.rollup_hours
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = %(kind)s
+      AND bucket >= %(start)s AND bucket < %(stop)s
+      AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
+      AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+)
+SELECT bucket, environment, version, item_id,
+       0 AS pending, running, success, failed, timeout, cancelled, executions, 0 AS retries, duration_count,
+       duration_ms::double precision AS duration_ms, duration_square_ms2::double precision AS duration_square_ms2,
+       0 AS self_ms, 0 AS critical_ms, 0 AS critical_success_ms,
+       least(prompt_tokens, 9223372036854775807)::bigint AS prompt_tokens, prompt_known,
+       least(completion_tokens, 9223372036854775807)::bigint AS completion_tokens, completion_known,
+       cost_usd::double precision AS cost_usd, cost_known, credits::double precision AS credits, credits_known,
+       api_calls, memory_mb::double precision AS memory_mb, memory_known, 0 AS steps,
+       last_seen, durations, memories, NULL::text AS added_durations, NULL::text AS added_memories
+FROM hours
+WHERE executions <> 0 AND bucket NOT IN (SELECT bucket FROM waiting)
+UNION ALL
+SELECT bucket, environment, version, item_id,
+       0, sum(running)::bigint, sum(success)::bigint, sum(failed)::bigint, sum(timeout)::bigint,
+       sum(cancelled)::bigint, sum(executions)::bigint, 0, sum(duration_count)::bigint,
+       sum(duration_ms)::double precision, sum(duration_square_ms2)::double precision,
+       0, 0, 0,
+       least(sum(prompt_tokens), 9223372036854775807)::bigint, sum(prompt_known)::bigint,
+       least(sum(completion_tokens), 9223372036854775807)::bigint, sum(completion_known)::bigint,
+       sum(cost_usd)::double precision, sum(cost_known)::bigint, sum(credits)::double precision,
+       sum(credits_known)::bigint, sum(api_calls)::bigint, sum(memory_mb)::double precision,
+       sum(memory_known)::bigint, 0, max(last_seen), NULL, NULL,
+       json_agg(durations) FILTER (WHERE durations IS NOT NULL)::text,
+       json_agg(memories) FILTER (WHERE memories IS NOT NULL)::text
 FROM (
-    SELECT bucket,
-           pending, running, success, failed, timeout, cancelled, executions, retries, duration_count, duration_ms,
-           duration_square_ms2, self_ms, critical_ms, critical_success_ms, prompt_tokens, prompt_known,
-           completion_tokens, completion_known, cost_usd, cost_known, credits, credits_known, api_calls, memory_mb,
-           memory_known, steps, durations, memories, last_seen
-    FROM analytics.rollup_hours
-    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = %(kind)s
-      AND bucket >= %(start)s AND bucket < %(stop)s
-      AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
-      AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+    SELECT bucket, environment, version, item_id, running, success, failed, timeout, cancelled, executions,
+           duration_count, duration_ms, duration_square_ms2, prompt_tokens, prompt_known, completion_tokens,
+           completion_known, cost_usd, cost_known, credits, credits_known, api_calls, memory_mb, memory_known,
+           durations, memories, last_seen
+    FROM hours
+    WHERE bucket IN (SELECT bucket FROM waiting)
     UNION ALL
-    SELECT bucket,
-           pending, running, success, failed, timeout, cancelled, executions, retries, duration_count, duration_ms,
-           duration_square_ms2, self_ms, critical_ms, critical_success_ms, prompt_tokens, prompt_known,
-           completion_tokens, completion_known, cost_usd, cost_known, credits, credits_known, api_calls, memory_mb,
-           memory_known, steps, durations, memories, last_seen
-    FROM analytics.rollup_deltas
-    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = %(kind)s
-      AND bucket >= %(start)s AND bucket < %(stop)s
-      AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
-      AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+    SELECT bucket, environment, version, item_id, running, success, failed, timeout, cancelled, executions,
+           duration_count, duration_ms, duration_square_ms2, prompt_tokens, prompt_known, completion_tokens,
+           completion_known, cost_usd, cost_known, credits, credits_known, api_calls, memory_mb, memory_known,
+           durations, memories, last_seen
+    FROM waiting
 ) AS figures
-GROUP BY bucket
+GROUP BY bucket, environment, version, item_id
 HAVING sum(executions) <> 0
-ORDER BY bucket
+ORDER BY bucket, environment, version, item_id
 
 -- name: read_items
 -- The figures of an agent's runs, or of their paths, failures, steps or models, over a window.
@@ -243,20 +256,32 @@ CROSS JOIN LATERAL (
 ORDER BY asked.place, run.start_time DESC, run.execution_id
 
 -- name: read_edge
--- Runs of a part of an hour, which the rollups cannot tell apart, and what was counted of them; `with_parts`: of their
--- steps and models too.
-SELECT e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at, e.duration_ms, e.path,
-       e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens, e.completion_tokens, e.cost_usd,
-       e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total, e.agent_name,
-       jsonb_build_object('status', e.status, 'parts',
-                          CASE WHEN %(with_parts)s AND jsonb_typeof(e.figures) = 'object'
-                               THEN e.figures -> 'parts' ELSE '[]' END) AS figures
-FROM analytics.agent_executions e
-WHERE e.workspace_id = %(workspace_id)s AND e.start_time >= %(start)s AND e.start_time < %(stop)s
-  AND (%(agent_id)s = '' OR e.agent_id = %(agent_id)s)
-  AND (%(environments)s::text[] IS NULL OR e.environment = ANY (%(environments)s))
-  AND (%(versions)s::text[] IS NULL OR e.version = ANY (%(versions)s))
-ORDER BY e.start_time, e.execution_id
+-- Runs of a part of an hour, which the rollups cannot tell apart, added up as they were counted: by agent, name, status
+-- and type of error. Costs and the like as integers, so that they add up exactly; `rollups.figures.SCALES` has the digits.
+SELECT run.agent_id, run.agent_name, run.counted_status AS status, run.failed_with AS error_type,
+       count(*) AS executions,
+       sum(run.prompt_tokens)::text AS prompt_tokens, count(run.prompt_tokens) AS prompt_known,
+       sum(run.completion_tokens)::text AS completion_tokens, count(run.completion_tokens) AS completion_known,
+       sum(round(run.cost_usd * 1e12)::numeric)::text AS cost_usd, count(run.cost_usd) AS cost_known,
+       sum(round(run.credits_consumed * 1e9)::numeric)::text AS credits, count(run.credits_consumed) AS credits_known,
+       sum(run.api_calls_count)::text AS api_calls, sum(run.steps_total)::text AS steps,
+       array_agg(run.duration_ms) FILTER (WHERE run.duration_ms IS NOT NULL) AS durations_ms,
+       array_agg(run.memory_usage_mb) FILTER (WHERE run.memory_usage_mb IS NOT NULL) AS memories_mb,
+       max(run.last_activity_at) AS last_seen
+FROM (
+    SELECT e.agent_id, e.agent_name, e.figures ->> 'status' AS counted_status,
+           CASE WHEN e.figures ->> 'status' = 'failed' THEN e.error_type END AS failed_with,
+           e.prompt_tokens, e.completion_tokens, e.cost_usd, e.credits_consumed, e.api_calls_count, e.steps_total,
+           e.duration_ms, e.memory_usage_mb, e.last_activity_at
+    FROM analytics.agent_executions e
+    WHERE e.workspace_id = %(workspace_id)s AND e.start_time >= %(start)s AND e.start_time < %(stop)s
+      AND jsonb_typeof(e.figures) = 'object'
+      AND (%(agent_id)s = '' OR e.agent_id = %(agent_id)s)
+      AND (%(environments)s::text[] IS NULL OR e.environment = ANY (%(environments)s))
+      AND (%(versions)s::text[] IS NULL OR e.version = ANY (%(versions)s))
+) AS run
+GROUP BY run.agent_id, run.agent_name, run.counted_status, run.failed_with
+ORDER BY run.agent_id, run.agent_name, run.counted_status, run.failed_with
 
 -- name: has_agent
 -- Whether the workspace has ever seen a run of the agent.
