@@ -25,6 +25,8 @@ LATE_AFTER_S: Final = 300
 """A span that is stored this long after its end, or a running one after its start, is late."""
 TRACES: Final = "traces"
 _ENTRIES_AT_ONCE: Final = 10_000
+TURN: Final = 0x5743_0004
+"""Key of the advisory lock by which one sums up at a time; `rollups.compaction` and `retention` have others."""
 
 
 class Outcome(StrEnum):
@@ -137,6 +139,6 @@ async def sum_entries(connection: psycopg.AsyncConnection[Any]) -> None:
     """
     moved = _ENTRIES_AT_ONCE
     while moved == _ENTRIES_AT_ONCE:
-        cursor = await connection.execute(SQL.sum_entries, {"limit": _ENTRIES_AT_ONCE})
+        cursor = await connection.execute(SQL.sum_entries, {"limit": _ENTRIES_AT_ONCE, "turn": TURN})
         row = await cursor.fetchone()
         moved = 0 if row is None else row[0]

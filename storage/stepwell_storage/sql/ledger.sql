@@ -9,15 +9,19 @@ FROM unnest(%(workspace_ids)s::uuid[], %(key_ids)s::text[], %(signals)s::text[],
      AS t (workspace_id, key_id, signal, outcome, reason, hour, amount)
 
 -- name: sum_entries
--- Moves entries into the sums of their hours, in an order in which two workers never wait for each other; gives how many.
-WITH taken AS (
+-- Moves the oldest entries into the sums of their hours, one caller at a time; gives how many, 0 where another does it.
+-- By a bound and not by a list of them: a join of a table whose statistics lag behind may take minutes.
+WITH last AS MATERIALIZED (
+    SELECT workspace_id, entry_id
+    FROM (SELECT workspace_id, entry_id FROM analytics.ledger_entries
+          WHERE (SELECT pg_try_advisory_xact_lock(%(turn)s))
+          ORDER BY workspace_id, entry_id
+          LIMIT %(limit)s) AS oldest
+    ORDER BY workspace_id DESC, entry_id DESC
+    LIMIT 1
+), taken AS (
     DELETE FROM analytics.ledger_entries
-    WHERE (workspace_id, entry_id) IN (
-        SELECT workspace_id, entry_id FROM analytics.ledger_entries
-        ORDER BY workspace_id, entry_id
-        LIMIT %(limit)s
-        FOR UPDATE SKIP LOCKED
-    )
+    WHERE (workspace_id, entry_id) <= ((SELECT workspace_id FROM last), (SELECT entry_id FROM last))
     RETURNING workspace_id, key_id, signal, outcome, reason, hour, amount
 ), added AS (
     INSERT INTO analytics.ledger_hours (workspace_id, hour, key_id, signal, outcome, reason, amount)
