@@ -27,8 +27,8 @@ types: env  ## mypy --strict
 fuzz: env  ## ten minutes of made-up requests, guided by coverage; finds become tests
 	@nice $(bin)/python -m tests.fuzz $(ARGS)
 
-bench: env  ## spans per second on this machine: the whole way, and the commit beside raw COPY
-	@$(bin)/python -m bench.ingest $(ARGS) && $(bin)/python bench/floor.py
+bench: env  ## spans per second on this machine, beside raw COPY, and how soon runs are shown; see bench/README.md
+	@$(bin)/python -m bench.ingest $(ARGS) && $(bin)/python -m bench.floor && $(bin)/python -m bench.freshness
 
 lock: env  ## pins again after a change of dependencies; UPGRADE=1 takes the newest
 	@UV=$$(scripts/setup --uv) $(bin)/python scripts/lock.py $(if $(UPGRADE),--upgrade)

@@ -1,206 +1,135 @@
-"""How fast steps get into PostgreSQL, beside the floor: raw COPY of the same lines over as many connections.
+"""How near ingest comes to its floor: raw COPY of the very rows that it stored, into the same table with its indexes.
 
-    python bench/floor.py [--steps 60000] [--connections 2] [--rounds 3] [--database-url URL]
+    python -m bench.floor [--spans 60000] [--connections 2] [--rounds 3] [--payload large]
 
-Without a URL it runs an embedded PostgreSQL in a temporary folder, with fsync. Each way is run on a fresh table; the
-ways take turns, and the median of the rounds is printed. Lines are made before the clock starts for the raw ways, and
-within it for ours.
+The two ways take turns, each round on an empty database of an embedded PostgreSQL with fsync: the whole way of
+`ingest`, until every span is folded; then the rows that it left, as lines that are ready before the clock starts, over
+some connections at once, a run always over the same one.
 """
 
 import argparse
 import asyncio
-import json
-import random
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+import zlib
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
+from typing import Any, Final, get_args
+
+import psycopg
+from bench.bodies import Load, Plan, make_load
+from bench.figures import machine, spread, table
+from bench.ingest import Case, Options, Round, measure
+from bench.runs import Payload
+from bench.stack import running_stepwell
+from bench.truth import verify
+from psycopg import sql
 
 from stepwell_migrations import runner
-from stepwell_storage.commit import Committer
+from stepwell_storage import partitions
 from stepwell_storage.database import connect
 from stepwell_storage.embedded import EmbeddedPostgres
-from stepwell_storage.facts import SQL
-from stepwell_storage.keys import LOCAL_WORKSPACE_ID
-from stepwell_storage.model import Role, Status, Step, StepType
-from stepwell_storage.partitions import KnownDays
-from stepwell_storage.rows import step_lines
-from stepwell_storage.settings import Settings
 
-WORDS = [
-    "the",
-    "agent",
-    "should",
-    "answer",
-    "with",
-    "a",
-    "plan",
-    "and",
-    "then",
-    "call",
-    '"tool"',
-    "for",
-    "each",
-    "item",
-    "while",
-    "keeping",
-    "the",
-    "budget",
-]
-REQUEST_STEPS = 100
-CONCURRENT_REQUESTS = 32
+LINES_PER_TRANSACTION: Final = 5_000
+STORED_COLUMNS: Final = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = 'analytics.step_facts'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+ORDER BY attnum
+"""
+READ: Final = sql.SQL("COPY (SELECT {columns} FROM analytics.step_facts) TO STDOUT")
+WRITE: Final = sql.SQL("COPY analytics.step_facts ({columns}) FROM STDIN")
+DAYS: Final = "SELECT DISTINCT (start_time AT TIME ZONE 'UTC')::date FROM analytics.step_facts"
+COUNT: Final = "SELECT count(*) FROM analytics.step_facts"
 
 
-def make_steps(count: int) -> list[Step]:
-    """Steps of about 1.9 KB as COPY lines, six to a trace, the traces interleaved."""
-    dice = random.Random(1)
-    now_ns = time.time_ns() // 1000 * 1000
-    traces = [dice.randbytes(16) for _ in range(max(count // 6, 1))]
-    return [_make_step(dice, traces[number % len(traces)], now_ns - number * 1_000_000) for number in range(count)]
+class Rows:
+    """What ingest left in the table, as lines of COPY, dealt out to connections."""
+
+    def __init__(self, connection: psycopg.Connection[Any], connections: int) -> None:
+        names = [name for (name,) in connection.execute(STORED_COLUMNS)]
+        columns = sql.SQL(", ").join(map(sql.Identifier, names))
+        self.write = WRITE.format(columns=columns)
+        self.days: list[date] = [day for (day,) in connection.execute(DAYS)]
+        trace_id = names.index("trace_id")
+        dealt: dict[int, list[bytes]] = defaultdict(list)
+        with connection.cursor() as cursor, cursor.copy(READ.format(columns=columns)) as copy:
+            for line in copy:
+                dealt[zlib.crc32(bytes(line).split(b"\t")[trace_id]) % connections].append(bytes(line))
+        self.count = sum(map(len, dealt.values()))
+        self.size_bytes = sum(len(line) for lines in dealt.values() for line in lines)
+        self.blocks = [
+            [b"".join(lines[at : at + LINES_PER_TRANSACTION]) for at in range(0, len(lines), LINES_PER_TRANSACTION)]
+            for lines in dealt.values()
+        ]
 
 
-def _make_step(dice: random.Random, trace_id: bytes, start_ns: int) -> Step:
-    messages = json.dumps([{"role": "user", "content": "\n".join(dice.choices(WORDS, k=90))}])
-    attributes = {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 812, "note": "x" * 300}
-    return Step(
-        trace_id=trace_id,
-        span_id=dice.randbytes(8),
-        parent_span_id=dice.randbytes(8),
-        parent_is_remote=False,
-        start_ns=start_ns,
-        end_ns=start_ns + 500_000_000,
-        duration_ms=500.0,
-        name="chat gpt-4o",
-        step_name="chat",
-        step_type=StepType.API_CALL,
-        role=Role.MODEL,
-        operation="chat",
-        status=Status.SUCCESS,
-        agent_name=f"agent-{dice.randrange(20)}",
-        model="gpt-4o",
-        provider="openai",
-        response_id=dice.randbytes(8).hex(),
-        prompt_tokens=812,
-        completion_tokens=dice.randrange(1000),
-        cost_usd=dice.random() / 100,
-        service_name="bench",
-        framework="bench",
-        scope_name="bench",
-        has_input=True,
-        has_output=True,
-        input_json=messages,
-        output_json=messages,
-        attributes_json=json.dumps(attributes),
-        resource_json='{"service.name": "bench", "deployment.environment.name": "production"}',
-    )
+async def copied_s(url: str, rows: Rows) -> float:
+    """Seconds of COPY alone, into a table that is empty but for its partitions."""
+    async with await connect(url) as connection:
+        await partitions.ensure_days(connection, rows.days)
+        await connection.execute("CHECKPOINT")
 
-
-def shards(steps: list[Step], count: int) -> list[list[Step]]:
-    """The steps by trace, as the writers share them."""
-    parts: list[list[Step]] = [[] for _ in range(count)]
-    for step in steps:
-        parts[hash(step.trace_id) % count].append(step)
-    return parts
-
-
-async def timed_raw(url: str, steps: list[Step], connections: int) -> float:
-    """Seconds of COPY alone: the lines are there, each connection writes its own in one transaction a 5,000 steps."""
-    lines = [
-        [step_lines(str(LOCAL_WORKSPACE_ID), part[at : at + 5_000]) for at in range(0, len(part), 5_000)]
-        for part in shards(steps, connections)
-    ]
-
-    async def write(blocks: list[bytes]) -> None:
+    async def write(blocks: Sequence[bytes]) -> None:
         async with await connect(url) as connection:
             for block in blocks:
-                async with connection.transaction(), connection.cursor() as cursor, cursor.copy(SQL.copy_steps) as copy:
+                async with connection.transaction(), connection.cursor() as cursor, cursor.copy(rows.write) as copy:
                     await copy.write(block)
 
     began_s = time.perf_counter()
-    await asyncio.gather(*[write(blocks) for blocks in lines])
-    return time.perf_counter() - began_s
-
-
-async def timed_lines(steps: list[Step]) -> float:
-    """Seconds of making the lines, without a database."""
-    began_s = time.perf_counter()
-    for at in range(0, len(steps), 200):
-        step_lines(str(LOCAL_WORKSPACE_ID), steps[at : at + 200])
-    return time.perf_counter() - began_s
-
-
-async def timed_commits(url: str, steps: list[Step], connections: int, *, repeated: float = 0.0) -> float:
-    """Seconds of concurrent requests through the group commit, a fraction of them sent twice."""
-    requests = [steps[at : at + REQUEST_STEPS] for at in range(0, len(steps), REQUEST_STEPS)]
-    requests += random.Random(2).sample(requests, round(len(requests) * repeated))
-    waiting = iter(requests)
-    committer = Committer(Settings(database_url=url), writers=connections)
-    await committer.start()
-
-    async def send() -> None:
-        for request in waiting:
-            await committer.submit(LOCAL_WORKSPACE_ID, request, 1_900 * len(request))
-
-    began_s = time.perf_counter()
-    await asyncio.gather(*[send() for _ in range(CONCURRENT_REQUESTS)])
+    await asyncio.gather(*[write(blocks) for blocks in rows.blocks])
     took_s = time.perf_counter() - began_s
-    await committer.stop()
+    async with await connect(url) as connection:
+        found = await (await connection.execute(COUNT)).fetchone()
+    if found != (rows.count,):
+        raise SystemExit(f"{found} rows are there, {rows.count} were written")
     return took_s
 
 
-async def prepare(url: str, steps: list[Step]) -> None:
-    """Empty tables with the partitions of the steps' days."""
-    async with await connect(url) as connection:
-        await KnownDays().ensure(connection, (step.start_ns for step in steps))
-        await connection.execute("TRUNCATE analytics.step_facts, analytics.live_steps, analytics.dirty_traces")
-        await connection.execute("CHECKPOINT")
+def raw_round(rows: Rows) -> float:
+    """Seconds of COPY alone on a database of its own."""
+    with tempfile.TemporaryDirectory(prefix="stepwell-bench-") as folder, EmbeddedPostgres(Path(folder)) as server:
+        runner.migrate(server.url)
+        return asyncio.run(copied_s(server.url, rows))
 
 
-async def measure(url: str, count: int, connections: int, rounds: int) -> None:
-    """Runs the ways in turns and prints the medians."""
-    steps = make_steps(count)
-    size = sum(len(step_lines(str(LOCAL_WORKSPACE_ID), [step])) for step in steps[:1000]) / len(steps[:1000])
-    print(f"{count} steps of {size:.0f} bytes as lines, {connections} connections, median of {rounds} rounds")
-    ways: dict[str, Callable[[], Awaitable[float]]] = {
-        "lines alone, no database": lambda: timed_lines(steps),
-        "raw COPY of ready lines": lambda: timed_raw(url, steps, connections),
-        "group commit": lambda: timed_commits(url, steps, connections),
-        "group commit, 2 % of requests sent twice": lambda: timed_commits(url, steps, connections, repeated=0.02),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, run in ways.items():
-            await prepare(url, steps)
-            seconds[name].append(await run())
-    for name, took in seconds.items():
-        rates = [count / took_s for took_s in took]
-        spread = f"{min(rates):,.0f} to {max(rates):,.0f}"
-        print(f"{statistics.median(rates):>10,.0f} steps/s  {name}  ({spread})")
-
-
-@contextmanager
-def database(url: str | None) -> Iterator[str]:
-    """The given database, or one of our own for the while."""
-    if url:
-        yield url
-        return
-    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "data") as server:
-        yield server.url
+def whole_round(load: Load, case: Case, connections: int) -> tuple[Round, Rows]:
+    """The figures of ingest, and the rows that it left."""
+    with running_stepwell() as stack:
+        told = measure(stack, load, case.connect(stack), Options())
+        verify(stack, load)
+        with psycopg.connect(stack.database_url) as connection:
+            return told, Rows(connection, connections)
 
 
 def main() -> None:
-    """Reads the options and measures."""
+    """Prints the rates of both and their ratio, with what they were measured on."""
+    given = _arguments()
+    case = Case("http", given.payload, "none")
+    load = make_load(Plan(given.spans, given.payload))
+    print(f"{machine()} at the start; n = {given.rounds}; {load}")
+    acknowledged, folded, raw = [], [], []
+    for _ in range(given.rounds):
+        told, rows = whole_round(load, case, given.connections)
+        acknowledged.append(load.spans / told.acknowledged_s)
+        folded.append(load.spans / told.folded_s)
+        raw.append(rows.count / raw_round(rows))
+    print(f"{machine()} at the end; rows of {rows.size_bytes / rows.count:,.0f} bytes\n")
+    floor = statistics.median(raw)
+    found = {f"raw COPY, {given.connections} connections": raw, "acknowledged": acknowledged, "folded": folded}
+    told_rows = {name: [spread(rates), f"{statistics.median(rates) / floor:.2f}"] for name, rates in found.items()}
+    print("\n".join(table(("way", "spans/s", "of raw COPY"), told_rows)))
+
+
+def _arguments() -> Any:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=60_000)
-    parser.add_argument("--connections", type=int, default=2)
+    parser.add_argument("--spans", type=int, default=60_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--database-url", help="empties its tables of steps")
-    options = parser.parse_args()
-    with database(options.database_url) as url:
-        runner.migrate(url)
-        asyncio.run(measure(url, options.steps, options.connections, options.rounds))
+    parser.add_argument("--connections", type=int, default=2, help="of raw COPY")
+    parser.add_argument("--payload", choices=get_args(Payload), default="large")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

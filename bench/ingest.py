@@ -1,199 +1,166 @@
-"""How many spans a second go the whole way: acknowledged by the receiver, and folded so that the API shows them.
+"""How fast spans go the whole way: acknowledged by the receiver, and folded into runs; and what it costs.
 
-    python -m bench.ingest [--traces 5000] [--senders 8] [--spans-per-request 200] [--receivers 1]
+    python -m bench.ingest [--spans 60000] [--rounds 3] [--rate SPANS_PER_S]
+        [--transport http grpc] [--payload large small] [--compression none gzip] [--duplicates 0.05]
 
-Starts a ``stepwell up`` of its own in a temporary folder, with fsync. Requests are made before the clock starts, and
-senders post them over connections that stay open. It ends when analytics show every run and every token that was
-sent, so a figure that is printed is also a proof.
+Every case (the product of what is given) runs on a ``stepwell up`` of its own with an empty database and fsync, as many
+rounds as asked for. Requests are made before the clock starts. Without a rate they go as fast as they are acknowledged
+over a fixed number of connections; with one, each when it is due, and latency counts from then.
+In the end every span id, every agent's runs and tokens and the ledger are compared with what was sent: a round that
+loses, doubles or makes up a single one fails the benchmark.
 """
 
 import argparse
-import contextlib
-import http.client
-import json
-import os
-import platform
-import queue
-import random
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
+import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Final, get_args
 
-from bench.processes import cpu_seconds
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+import psycopg
+from bench.bodies import OTLP_BATCH_SPANS, Compression, Load, Plan, make_load
+from bench.figures import machine, quantile, spread, table
+from bench.processes import usage, used_us_per_span
+from bench.runs import Payload
+from bench.sending import Connection, GrpcConnection, HttpConnection, Sent, Transport, send
+from bench.stack import Stack, running_stepwell
+from bench.truth import verify, wait_until_folded
 
-SPANS_PER_TRACE = 6
-PROMPT_TOKENS, COMPLETION_TOKENS = 1200, 80
-MODEL_CALLS = 3
-TEXT = "The customer asks for a refund of an order that arrived late; look it up, check the rules, then answer. " * 12
-POLL_S = 0.05
-LONGEST_WAIT_S = 300.0
+ROLES: Final = ("receiver", "worker", "postgres", "api", "generator")
+COLUMNS: Final = (
+    "case", "acknowledged, spans/s", "folded, spans/s", "last fold after last ack., s", "ack. p50, ms", "ack. p99, ms",
+    *[f"{role}, µs" for role in ROLES], "receiver, worker MB",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Seconds from the first byte sent."""
+class Case:
+    """How the requests go to the receiver."""
+
+    transport: Transport
+    payload: Payload
+    compression: Compression
+
+    def __str__(self) -> str:
+        return f"{self.transport}, {self.payload}, {self.compression}"
+
+    def connect(self, stack: Stack) -> Callable[[], Connection]:
+        """Opens a connection to the stack."""
+        if self.transport == "grpc":
+            return lambda: GrpcConnection(stack.otlp_grpc, self.compression)
+        return lambda: HttpConnection(stack.otlp_http, self.compression)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The figures of one round."""
 
     acknowledged_s: float
     folded_s: float
+    p50_ms: float
+    p99_ms: float
+    refusals: int
+    us_per_span: dict[str, float]
+    peak_mb: dict[str, float]
 
 
-def make_requests(traces: int, spans_per_request: int) -> list[bytes]:
-    """Encoded requests: the spans of all traces in order, children before their agent, as exporters send them."""
-    dice, now_ns = random.Random(1), time.time_ns()
-    spans = [span for _ in range(traces) for span in _trace(dice, now_ns)]
-    bodies = []
-    for start in range(0, len(spans), spans_per_request):
-        scope_spans = ScopeSpans(spans=spans[start : start + spans_per_request])
-        scope_spans.scope.name = "bench"
-        resource_spans = ResourceSpans(scope_spans=[scope_spans])
-        resource_spans.resource.attributes.append(_attribute("service.name", "bench"))
-        bodies.append(ExportTraceServiceRequest(resource_spans=[resource_spans]).SerializeToString())
-    return bodies
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is the same for all cases."""
+
+    rounds: int = 1
+    connections: int = 8
+    spans_per_s: float | None = None
+    stack: Sequence[str] = ()
+    """Options of ``stepwell up``."""
 
 
-def _trace(dice: random.Random, now_ns: int) -> Iterator[Span]:
-    trace_id, root_id = dice.randbytes(16), dice.randbytes(8)
-    start_ns = now_ns - dice.randrange(3_600_000_000_000)
-    for number in range(SPANS_PER_TRACE - 1):
-        is_model = number % 2 == 0
-        named: dict[str, str | int] = {"gen_ai.operation.name": "chat" if is_model else "execute_tool"}
-        if is_model:
-            named |= {"gen_ai.request.model": "gpt-5-mini", "gen_ai.input.messages": json.dumps([TEXT])}
-            named |= {"gen_ai.usage.input_tokens": PROMPT_TOKENS, "gen_ai.usage.output_tokens": COMPLETION_TOKENS}
-        else:
-            named |= {"gen_ai.tool.name": f"tool_{number}", "gen_ai.tool.call.result": json.dumps(TEXT)}
-        name = "chat gpt-5-mini" if is_model else f"execute_tool tool_{number}"
-        child_start_ns = start_ns + number * 20_000_000
-        yield _span(trace_id, dice.randbytes(8), root_id, name, child_start_ns, 15_000_000, named)
-    agent: dict[str, str | int] = {
-        "gen_ai.operation.name": "invoke_agent",
-        "gen_ai.agent.name": f"agent_{dice.randrange(10)}",
-        "stepwell.output": json.dumps(TEXT),
-    }
-    yield _span(trace_id, root_id, b"", "invoke_agent", start_ns, 120_000_000, agent)
+def measure(stack: Stack, load: Load, connect: Callable[[], Connection], options: Options) -> Round:
+    """Sends the load and waits until it is folded; does not verify."""
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        before, generator_s = usage(stack.pid), time.process_time()
+        sent = send(load.requests, connect, connections=options.connections, spans_per_s=options.spans_per_s)
+        generator_s = time.process_time() - generator_s
+        folded_s = wait_until_folded(connection)
+        after = usage(stack.pid)
+    used = used_us_per_span(before, after, load.spans_sent) | {"generator": generator_s * 1e6 / load.spans_sent}
+    return _round(sent, folded_s, used, {role: told.peak_mb for role, told in after.items()})
 
 
-def _span(
-    trace_id: bytes, span_id: bytes, parent: bytes, name: str, start_ns: int, ns: int, named: dict[str, str | int]
-) -> Span:
-    return Span(
-        trace_id=trace_id,
-        span_id=span_id,
-        parent_span_id=parent,
-        name=name,
-        kind=Span.SPAN_KIND_INTERNAL,
-        start_time_unix_nano=start_ns,
-        end_time_unix_nano=start_ns + ns,
-        attributes=[_attribute(key, value) for key, value in named.items()],
+def _round(sent: Sent, folded_s: float, us_per_span: dict[str, float], peak_mb: dict[str, float]) -> Round:
+    latencies_ms = [answer.latency_ms for answer in sent.acknowledged]
+    return Round(
+        acknowledged_s=sent.last_s - sent.start_s,
+        folded_s=folded_s - sent.start_s,
+        p50_ms=quantile(latencies_ms, 0.5),
+        p99_ms=quantile(latencies_ms, 0.99),
+        refusals=sent.refusals,
+        us_per_span=us_per_span,
+        peak_mb=peak_mb,
     )
 
 
-def _attribute(key: str, value: str | int) -> KeyValue:
-    held = AnyValue(int_value=value) if isinstance(value, int) else AnyValue(string_value=value)
-    return KeyValue(key=key, value=held)
+def run_case(case: Case, plan: Plan, options: Options) -> tuple[Load, list[Round]]:
+    """Every round of a case, each on a stack of its own."""
+    # gRPC compresses by itself.
+    load = make_load(plan, case.compression if case.transport == "http" else "none")
+    rounds = []
+    for _ in range(options.rounds):
+        with running_stepwell(options=options.stack) as stack:
+            rounds.append(measure(stack, load, case.connect(stack), options))
+            verify(stack, load)
+    return load, rounds
 
 
-@contextlib.contextmanager
-def running_stepwell(receivers: int) -> Iterator[tuple[int, dict[str, str]]]:
-    """Process id and addresses of a Stepwell in a temporary folder."""
-    ports = ["--port", "0", "--otlp-http-port", "0", "--otlp-grpc-port", "0"]
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "stepwell_api.cli", "up", "--data-dir", f"{folder}/data", *ports]
-        if receivers > 1:
-            command += ["--receivers", str(receivers)]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("STEPWELL_")}
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout is not None
-            yield process.pid, json.loads(process.stdout.readline())
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-
-
-def measure(addresses: dict[str, str], bodies: Sequence[bytes], traces: int, senders: int) -> Measured:
-    """Sends everything and waits until it is shown."""
-    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    for body in bodies:
-        waiting.put(body)
-    failures: list[str] = []
-    threads = [threading.Thread(target=_send, args=(addresses["otlp_http"], waiting, failures)) for _ in range(senders)]
-    start_s = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    acknowledged_s = time.perf_counter() - start_s
-    if failures:
-        raise SystemExit(f"{len(failures)} requests were refused, the first with: {failures[0]}")
-    wanted = {
-        "total_executions": traces,
-        "successful": traces,
-        "prompt_tokens": traces * MODEL_CALLS * PROMPT_TOKENS,
-        "completion_tokens": traces * MODEL_CALLS * COMPLETION_TOKENS,
-    }
-    while (shown := _statistics(addresses["api"])) | wanted != shown:
-        if time.perf_counter() - start_s > LONGEST_WAIT_S:
-            raise SystemExit(f"Shown is {shown}, sent was {wanted}")
-        time.sleep(POLL_S)
-    return Measured(acknowledged_s, time.perf_counter() - start_s)
-
-
-def _send(url: str, waiting: "queue.SimpleQueue[bytes]", failures: list[str]) -> None:
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
-    while True:
-        try:
-            body = waiting.get_nowait()
-        except queue.Empty:
-            return
-        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
-        response = connection.getresponse()
-        answer = response.read()
-        if response.status != 200 or answer:  # a full success is an empty message
-            failures.append(f"{response.status} {answer!r}")
-
-
-def _statistics(api: str) -> dict[str, Any]:
-    parts = urlsplit(api)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
-    connection.request("GET", "/api/v1/analytics")
-    statistics: dict[str, Any] = json.loads(connection.getresponse().read())["statistics"]
-    connection.close()
-    return statistics
+def cells(load: Load, rounds: Sequence[Round]) -> list[str]:
+    """The row of a case."""
+    return [
+        spread([load.spans_sent / one.acknowledged_s for one in rounds]),
+        spread([load.spans_sent / one.folded_s for one in rounds]),
+        spread([one.folded_s - one.acknowledged_s for one in rounds], 2),
+        spread([one.p50_ms for one in rounds]),
+        spread([one.p99_ms for one in rounds]),
+        *[spread([one.us_per_span.get(role, 0.0) for one in rounds]) for role in ROLES],
+        ", ".join(f"{max(one.peak_mb.get(role, 0.0) for one in rounds):,.0f}" for role in ("receiver", "worker")),
+    ]
 
 
 def main() -> None:
-    """Prints the figures with what they were measured on."""
+    """Prints a table with what it was measured on."""
+    given = _arguments()
+    plan_of = _plans(given)
+    receivers = ["--receivers", str(given.receivers)] if given.receivers > 1 else []
+    options = Options(given.rounds, given.connections, given.rate, receivers)
+    print(f"{machine()} at the start; n = {options.rounds}; {given.receivers} receiver(s)")
+    rows = {}
+    for case in itertools.starmap(Case, itertools.product(given.transport, given.payload, given.compression)):
+        load, rounds = run_case(case, plan_of(case), options)
+        refusals = sum(one.refusals for one in rounds)
+        print(f"{case}: {load}; {refusals} requests had to be sent again")
+        rows[str(case)] = cells(load, rounds)
+    print(f"{machine()} at the end\n")
+    print("\n".join(table(COLUMNS, rows)))
+
+
+def _plans(given: argparse.Namespace) -> Callable[[Case], Plan]:
+    spread_s = given.days * 86_400.0
+    return lambda case: Plan(given.spans, case.payload, given.spans_per_request, given.duplicates, spread_s)
+
+
+def _arguments() -> Any:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--traces", type=int, default=5000)
-    parser.add_argument("--senders", type=int, default=8)
-    parser.add_argument("--spans-per-request", type=int, default=200)
+    parser.add_argument("--spans", type=int, default=60_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=float, help="spans a second that arrive (open loop)")
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--transport", nargs="+", choices=get_args(Transport), default=["http"])
+    parser.add_argument("--payload", nargs="+", choices=get_args(Payload), default=["large"])
+    parser.add_argument("--compression", nargs="+", choices=get_args(Compression), default=["none"])
+    parser.add_argument("--spans-per-request", type=int, default=OTLP_BATCH_SPANS)
+    parser.add_argument("--duplicates", type=float, default=0.0, help="share of the requests that comes twice")
+    parser.add_argument("--days", type=float, default=1 / 24, help="before now in which the runs started")
     parser.add_argument("--receivers", type=int, default=1)
-    arguments = parser.parse_args()
-    bodies = make_requests(arguments.traces, arguments.spans_per_request)
-    spans, size_bytes = arguments.traces * SPANS_PER_TRACE, sum(map(len, bodies))
-    with running_stepwell(arguments.receivers) as (pid, addresses):
-        before_s = cpu_seconds(pid)
-        measured = measure(addresses, bodies, arguments.traces, arguments.senders)
-        after_s = cpu_seconds(pid)
-    print(f"machine             {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(f"sent                {spans:,} spans of {size_bytes / spans:,.0f} bytes, {arguments.traces:,} traces")
-    print(f"acknowledged        {spans / measured.acknowledged_s:,.0f} spans/s")
-    print(f"shown by analytics  {spans / measured.folded_s:,.0f} spans/s")
-    used = {role: (after_s[role] - before_s.get(role, 0.0)) / spans * 1e6 for role in sorted(after_s)}
-    told = ", ".join(f"{role} {us:.0f}" for role, us in used.items())
-    print(f"CPU µs per span     {told}; together {sum(used.values()):.0f}")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

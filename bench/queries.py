@@ -10,32 +10,28 @@ milliseconds, and the ratio of the medians. The first answers of each question a
 
 import argparse
 import asyncio
-import contextlib
 import http.client
-import json
-import os
-import platform
 import shutil
-import signal
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from bench import longrun
 from bench.dataset import DataSet, build
+from bench.figures import machine, quantile, table
+from bench.stack import Api, running_stepwell
 from bench.texts import word
 
 from stepwell_migrations import runner
 from stepwell_storage.embedded import EmbeddedPostgres
 
 WARM_UP = 3
+COLUMNS = ("question", "a tenth: median / p95 ms", "all: median / p95 ms", "ratio")
 NOT_OFFERED = 404
 AGENT = "/agents/refund_planner"
 SORTS = ("start_time", "-duration_ms", "duration_ms", "-cost_usd", "-tokens", "-steps_total")
@@ -60,44 +56,23 @@ class Timed:
     @property
     def p95_ms(self) -> float:
         """The smallest that at least 95 % do not exceed."""
-        return self.ms[-(-len(self.ms) * 95 // 100) - 1]
+        return quantile(self.ms, 0.95)
 
 
-class Api:
-    """A connection to a running Stepwell that stays open."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=120)
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        """Status and body of the answer, read to its end."""
-        self._connection.request("GET", f"/api/v1{path}")
-        response = self._connection.getresponse()
-        return response.status, response.read()
-
-    def ask(self, path: str) -> dict[str, Any]:
-        """The answer of what has to succeed."""
-        status, body = self.get(path)
+def timed(api: Api, path: str, repeats: int) -> Timed:
+    """How long the answers take, once the caches are warm."""
+    found = []
+    for number in range(-WARM_UP, repeats):
+        start_s = time.perf_counter()
+        status, body = api.get(path)
+        taken_ms = (time.perf_counter() - start_s) * 1000
+        if status == NOT_OFFERED:
+            return Timed(())
         if status != http.HTTPStatus.OK:
             raise SystemExit(f"{path} was answered with {status}: {body[:300]!r}")
-        answer: dict[str, Any] = json.loads(body)
-        return answer
-
-    def time(self, path: str, repeats: int) -> Timed:
-        """How long the answers take, once the caches are warm."""
-        found = []
-        for number in range(-WARM_UP, repeats):
-            start_s = time.perf_counter()
-            status, body = self.get(path)
-            taken_ms = (time.perf_counter() - start_s) * 1000
-            if status == NOT_OFFERED:
-                return Timed(())
-            if status != http.HTTPStatus.OK:
-                raise SystemExit(f"{path} was answered with {status}: {body[:300]!r}")
-            if number >= 0:
-                found.append(taken_ms)
-        return Timed(sorted(found))
+        if number >= 0:
+            found.append(taken_ms)
+    return Timed(sorted(found))
 
 
 def questions(api: Api, data: DataSet) -> dict[str, str]:
@@ -191,41 +166,26 @@ def _texts(api: Api, window: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-@contextlib.contextmanager
-def running_stepwell(folder: Path) -> Iterator[str]:
-    """The address of the API over the data in the folder."""
-    ports = ["--port", "0", "--otlp-http-port", "0", "--otlp-grpc-port", "0"]
-    command = [sys.executable, "-m", "stepwell_api.cli", "up", "--data-dir", str(folder), *ports]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("STEPWELL_")}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["api"]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-
-
 def measure(folder: Path, data: DataSet, repeats: int, only: str) -> dict[str, Timed]:
     """Every question's times over one data set."""
     with EmbeddedPostgres(folder) as server:
         runner.migrate(server.url)
         start = datetime.fromisoformat(data.stop) - timedelta(days=2)
         asyncio.run(longrun.ensure_long_run(server.url, int(start.timestamp()) * 1_000_000_000))
-    with running_stepwell(folder) as url:
-        api = Api(url)
+    with running_stepwell(folder) as stack:
+        api = Api(stack.api)
         asked = questions(api, data)
-        return {name: api.time(path, repeats) for name, path in asked.items() if only in name}
+        return {name: timed(api, path, repeats) for name, path in asked.items() if only in name}
 
 
-def table(small: Mapping[str, Timed], large: Mapping[str, Timed]) -> Iterator[str]:
-    """The lines of the table."""
-    yield "| question | a tenth: median / p95 ms | all: median / p95 ms | ratio |"
-    yield "| --- | ---: | ---: | ---: |"
+def rows(small: Mapping[str, Timed], large: Mapping[str, Timed]) -> dict[str, list[str]]:
+    """What the table tells of each question."""
+    told = {}
     for name, few in small.items():
         many = large[name]
         ratio = f"{many.median_ms / few.median_ms:.2f}" if few.ms and many.ms else ""
-        yield f"| {name} | {few} | {many} | {ratio} |"
+        told[name] = [str(few), str(many), ratio]
+    return told
 
 
 def main() -> None:
@@ -250,10 +210,8 @@ def main() -> None:
             f"{data.executions:,} executions, {data.steps:,} steps in {data.days} days, loaded in {data.load_s:,.0f} s"
         )
         found.append(measure(folder, data, arguments.repeats, arguments.only))
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, n = {arguments.repeats}\n"
-    )
-    print("\n".join(table(*found)))
+    print(f"{machine()}, n = {arguments.repeats}\n")
+    print("\n".join(table(COLUMNS, rows(*found))))
 
 
 if __name__ == "__main__":
