@@ -1,6 +1,6 @@
 """What handlers need: the engine, the settings, and whose question it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from stepwell_api.insight.cache import ReadingCache
 from stepwell_api.problems import ProblemError
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope
 from stepwell_storage.settings import Settings
@@ -30,6 +31,7 @@ class Context:
     """In autocommit mode: every question is one statement or does without a common snapshot."""
     authenticator: Authenticator | None
     """``None`` without ``--auth``: everything is in the workspace ``local``."""
+    readings: ReadingCache = field(default_factory=ReadingCache)
 
 
 def context_of(request: Request) -> Context:

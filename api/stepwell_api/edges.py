@@ -1,7 +1,7 @@
 """What runs add that started in the parts of hours at a window's edges, where the rollups cannot tell them apart."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,9 @@ from stepwell_api.totals import Totals
 from stepwell_storage import queries
 from stepwell_storage.model import Status
 from stepwell_storage.rollups import histogram
-from stepwell_storage.rollups.figures import ALL_AGENTS, MEASURES, SCALES, Figures, Item, Kind
+from stepwell_storage.rollups.figures import ALL_AGENTS, MEASURES, SCALES, Figures, Item, Kind, contributions
+from stepwell_storage.rollups.stored import run_of_row
+from stepwell_storage.times import to_datetime
 
 SQL = queries.load("analytics")
 
@@ -51,6 +53,20 @@ async def read_edges(connection: AsyncConnection, question: Question) -> Edges:
     return Edges(found)
 
 
+async def read_item_edges(connection: AsyncConnection, question: Question) -> Edges:
+    """What one agent's runs at the window's edges add with all their items: paths, failures, steps and models too."""
+    found: list[tuple[datetime, Item, Totals]] = []
+    for edge in question.edges():
+        hour = down_to(edge.start, HOUR)
+        parameters = {**question.parameters(), "start": edge.start, "stop": edge.stop}
+        for row in await connection.exec_driver_sql(SQL.read_edge_runs, parameters):
+            run = run_of_row(row)
+            if run is not None:
+                told = [(item, figures) for agent_id, item, figures in contributions(run) if agent_id != ALL_AGENTS]
+                found += [(hour, item, _told(figures)) for item, figures in told]
+    return Edges({question.agent_id: found})
+
+
 def _items(row: Any) -> Iterator[tuple[str, Item]]:
     for kind in (Kind.TOTAL, Kind.EXECUTION):
         yield row.agent_id, Item(kind, detail=row.agent_name)
@@ -70,8 +86,13 @@ def _totals(row: Any) -> Totals:
     figures.count(row.status, row.executions)
     for measure in SUMS:
         figures.count(measure, int(getattr(row, measure) or 0))
+    return replace(_told(figures), last_seen=row.last_seen)
+
+
+def _told(figures: Figures) -> Totals:
+    last_seen = None if figures.last_seen_ns is None else to_datetime(figures.last_seen_ns)
     durations, memories = histogram.to_array(figures.durations), histogram.to_array(figures.memories)
-    return Totals(_in_units(figures.values()), durations, memories, row.last_seen)
+    return Totals(_in_units(figures.values()), durations, memories, last_seen)
 
 
 def _in_units(amounts: Sequence[int]) -> list[Any]:

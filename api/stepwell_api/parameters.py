@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -99,7 +100,14 @@ def _one_of(words: type[StrEnum]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _zone(name: object) -> object:
+    if name not in available_timezones():
+        raise PydanticCustomError("time_zone", "Should be the IANA name of a time zone, such as Europe/Berlin")
+    return name
+
+
 Text = Annotated[str, AfterValidator(_without_nul)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 StatusWord = Annotated[Status, _one_of(Status)]
 TriggerWord = Annotated[TriggerType, _one_of(TriggerType)]
@@ -215,6 +223,13 @@ class AnalyticsParameters(WindowParameters):
 
     environment: Annotated[list[Text], Field(description="Environment; repeatable")] = []
     version: Annotated[list[Text], Field(description="Version of the agent; repeatable")] = []
+
+
+class PatternsParameters(AnalyticsParameters):
+    """Which runs the patterns are about, and by whose clocks."""
+
+    tz: Annotated[Zone, Field(description="Time zone of the hours of the day, by its IANA name")] = ZoneInfo("UTC")
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items of each list")] = DEFAULT_LIMIT
 
 
 class IngestParameters(WindowParameters):

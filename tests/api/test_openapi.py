@@ -8,9 +8,9 @@ import pytest
 from fastapi.openapi.models import OpenAPI
 from fastapi.routing import APIRoute
 
-from stepwell_api.routes import agents, deletion, executions, ingest, operations
+from stepwell_api.routes import agents, deletion, executions, ingest, insight, operations
 
-ROUTERS = (executions.router, agents.router, deletion.router, ingest.router, operations.router)
+ROUTERS = (executions.router, agents.router, insight.router, deletion.router, ingest.router, operations.router)
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ async def test_every_route_is_documented(document: Any) -> None:
         "/api/v1/executions/{execution_id}/steps",
         "/api/v1/agents",
         "/api/v1/agents/{agent_id}/analytics",
+        "/api/v1/agents/{agent_id}/patterns",
         "/api/v1/analytics",
         "/api/v1/ingest",
         "/healthz",

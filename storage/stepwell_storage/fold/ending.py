@@ -70,11 +70,15 @@ def of_run(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> Endin
 
 def fingerprint(error_type: str | None, step_name: str | None, message: str | None) -> str:
     """16 hex digits that are equal for failures of one kind: type, failing step and message without its variables."""
-    masked = (message or "").strip()[:2_000]
-    for pattern, word in _MASKS:
-        masked = pattern.sub(word, masked)
-    text = "\x1f".join((error_type or "", step_name or "", masked))
+    text = "\x1f".join((error_type or "", step_name or "", masked((message or "").strip()[:2_000])))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def masked(text: str) -> str:
+    """The text with a word in place of each id, address, quoted text and number."""
+    for pattern, word in _MASKS:
+        text = pattern.sub(word, text)
+    return text
 
 
 def _own_status(tree: Tree, root: int) -> tuple[Status, int]:

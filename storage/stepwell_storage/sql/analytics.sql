@@ -283,6 +283,32 @@ FROM (
 GROUP BY run.agent_id, run.agent_name, run.counted_status, run.failed_with
 ORDER BY run.agent_id, run.agent_name, run.counted_status, run.failed_with
 
+-- name: read_edge_runs
+-- An agent's runs of a part of an hour, and what was counted of them and of their steps.
+SELECT e.workspace_id, e.agent_id, e.environment, e.version, e.start_time, e.last_activity_at, e.duration_ms, e.path,
+       e.error_type, e.error_step_name, e.error_fingerprint, e.prompt_tokens, e.completion_tokens, e.cost_usd,
+       e.credits_consumed, e.api_calls_count, e.memory_usage_mb, e.steps_total, e.agent_name, e.figures
+FROM analytics.agent_executions e
+WHERE e.workspace_id = %(workspace_id)s AND e.start_time >= %(start)s AND e.start_time < %(stop)s
+  AND e.agent_id = %(agent_id)s AND jsonb_typeof(e.figures) = 'object'
+  AND (%(environments)s::text[] IS NULL OR e.environment = ANY (%(environments)s))
+  AND (%(versions)s::text[] IS NULL OR e.version = ANY (%(versions)s))
+ORDER BY e.start_time, e.execution_id
+
+-- name: read_hour_ends
+-- An agent's runs that started from a minute on within their hour, by the hour: the part of it that is another hour where
+-- clocks are not whole hours from UTC.
+SELECT date_trunc('hour', e.start_time, 'UTC') AS hour, count(*) AS executions,
+       count(*) FILTER (WHERE e.status = 'success') AS success, count(e.duration_ms) AS duration_count,
+       (coalesce(sum(round(e.duration_ms * 1e6)::numeric), 0) / 1e6)::double precision AS duration_ms
+FROM analytics.agent_executions e
+WHERE e.workspace_id = %(workspace_id)s AND e.start_time >= %(start)s AND e.start_time < %(stop)s
+  AND e.agent_id = %(agent_id)s AND extract(minute FROM e.start_time AT TIME ZONE 'UTC') >= %(minute)s
+  AND (%(environments)s::text[] IS NULL OR e.environment = ANY (%(environments)s))
+  AND (%(versions)s::text[] IS NULL OR e.version = ANY (%(versions)s))
+GROUP BY hour
+ORDER BY hour
+
 -- name: has_agent
 -- Whether the workspace has ever seen a run of the agent.
 SELECT EXISTS (

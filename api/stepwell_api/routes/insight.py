@@ -1,0 +1,94 @@
+"""What is found in an agent's runs: patterns, failures and what sets them apart."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from stepwell_api import analytics, patterns, rollups
+from stepwell_api.context import Context, Serving, Workspace
+from stepwell_api.edges import read_item_edges
+from stepwell_api.encoding import json_response
+from stepwell_api.insight.cache import Hours, Kept
+from stepwell_api.models.patterns import Patterns
+from stepwell_api.parameters import AnalyticsParameters, PatternsParameters
+from stepwell_api.problems import not_found, shown
+from stepwell_api.question import Question
+from stepwell_api.routes.asking import NOT_FOUND, AgentId, make_router, window_of
+from stepwell_storage.rollups.figures import Kind
+
+router = make_router("insight")
+
+
+@router.get(
+    "/agents/{agent_id:any_text}/patterns",
+    response_model=Patterns,
+    responses=NOT_FOUND,
+    operation_id="get_agent_patterns",
+)
+async def get_agent_patterns(
+    agent_id: AgentId,
+    parameters: Annotated[PatternsParameters, Query()],
+    workspace_id: Workspace,
+    serving: Serving,
+) -> Response:
+    """How the runs of an agent go: by hour of the day, by input, by path, and which steps take the time.
+
+    All of it is exact, save `input_patterns` where `sample.is_exact` is false: of windows with more than 6,000 runs a
+    part is read, drawn evenly over time for each status, and counts are estimates.
+    """
+    question = _question(workspace_id, agent_id, parameters)
+    async with serving.engine.connect() as connection:
+        edges = await read_item_edges(connection, question)
+        hours = await rollups.by_hour(connection, question, edges)
+        await _refuse_unknown(connection, question, hours)
+        items = {
+            kind: await rollups.by_item(connection, question, edges, kind) for kind in (Kind.PATH, Kind.STEP, Kind.ROOT)
+        }
+        hourly = await patterns.hourly_patterns(connection, question, hours, parameters.tz)
+        kept = await read_kept(serving, connection, parameters, question, hours)
+    answer = {
+        **_window(question),
+        "tz": parameters.tz.key,
+        "hourly_patterns": hourly,
+        "input_patterns": await kept.once("inputs", lambda: patterns.input_patterns(kept.reading)),
+        "sample": patterns.sample_of(kept.reading),
+        **patterns.of_items(items, hours),
+        "optimization_suggestions": [],
+    }
+    for name in ("input_patterns", "execution_paths", "bottlenecks"):
+        answer[name] = answer[name][: parameters.limit]
+    return json_response(answer)
+
+
+def _question(workspace_id: UUID, agent_id: str, parameters: AnalyticsParameters) -> Question:
+    window = window_of(parameters)
+    return Question(workspace_id, agent_id, window, parameters.environment, parameters.version, datetime.now(UTC))
+
+
+def _window(question: Question) -> dict[str, Any]:
+    return {"from": question.window.start, "to": question.window.stop}
+
+
+async def _refuse_unknown(connection: AsyncConnection, question: Question, hours: Hours) -> None:
+    """Raises a problem where the agent was never seen; one without runs in the window is answered."""
+    if not hours and not await analytics.has_agent(connection, question.workspace_id, question.agent_id):
+        raise not_found(f"No run of an agent with the id {shown(question.agent_id)} was ever seen.")
+
+
+async def read_kept(
+    serving: Context, connection: AsyncConnection, parameters: AnalyticsParameters, question: Question, hours: Hours
+) -> Kept:
+    """The reading that the parameters ask for, which the windows "up to now" of several requests share."""
+    asked = (
+        question.workspace_id,
+        question.agent_id,
+        parameters.from_,
+        parameters.to,
+        tuple(sorted(question.environments)),
+        tuple(sorted(question.versions)),
+    )
+    return await serving.readings.get(connection, asked, question, hours)
