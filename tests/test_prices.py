@@ -34,17 +34,8 @@ def cost(
     provider: str | None = "openai",
     at: datetime = AUTUMN,
 ) -> float | None:
-    return prices.cost_usd(
-        model=model,
-        requested_model=requested,
-        provider=provider,
-        at_ns=ns(at),
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        cache_read_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=thought,
-    )
+    tariff = None if model is None else prices.tariff_of_call(model, requested, provider)
+    return None if tariff is None else prices.call_usd(tariff, ns(at), (prompt, completion, read, written, thought))
 
 
 def listed(model: str, provider: str | None, requested: str | None = None) -> str | None:

@@ -1,12 +1,18 @@
 """A span's attributes by field; which keys carry a field is known of its `shapes`, here their values are read."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias, cast
 
 from stepwell_receiver import values
-from stepwell_receiver.dialects import Dialect
-from stepwell_receiver.shapes import Shape
+from stepwell_receiver.shapes import Keys, Layout
 from stepwell_receiver.wire import Attributes, Value
+
+_Text: TypeAlias = str | None
+_Count: TypeAlias = int | None
+_Amount: TypeAlias = float | None
+Texts: TypeAlias = tuple[_Text, _Text, _Text, _Text, _Text]
+Counts: TypeAlias = tuple[_Count, _Count, _Count, _Count, _Count]
+Amounts: TypeAlias = tuple[_Amount, _Amount, _Amount]
 
 _NO_KEYS: Final[tuple[str, ...]] = ()
 
@@ -14,12 +20,12 @@ _NO_KEYS: Final[tuple[str, ...]] = ()
 class Fields:
     """What a span's attributes say, by field; every method gives ``None`` for what they do not say."""
 
-    __slots__ = ("_keys", "attributes", "shape")
+    __slots__ = ("_keys", "attributes", "layout")
 
-    def __init__(self, attributes: Attributes, dialect: Dialect, shape: Shape) -> None:
-        self.shape = shape
+    def __init__(self, attributes: Attributes, layout: Layout) -> None:
+        self.layout = layout
         self.attributes = attributes
-        self._keys: Mapping[str, tuple[str, ...]] = shape.fields(dialect)
+        self._keys: Mapping[str, Keys] = layout.keys
 
     def has(self, name: str) -> bool:
         """Whether any attribute carries the field."""
@@ -61,3 +67,18 @@ class Fields:
         """As JSON text of what is JSON by definition."""
         value = self.raw(name) if name in self._keys else None
         return None if value is None else values.parsed_json(value)
+
+    def texts_in(self, places: tuple[Keys, ...]) -> Texts:
+        """The texts of `shapes.TEXTS`, told by their keys (`Layout.texts`)."""
+        texts = [values.as_name(values.first(self.attributes, keys)) if keys else None for keys in places]
+        return cast("Texts", tuple(texts))
+
+    def counts_in(self, places: tuple[Keys, ...]) -> Counts:
+        """The counts of `shapes.COUNTS`."""
+        counts = [values.as_count(values.first(self.attributes, keys)) if keys else None for keys in places]
+        return cast("Counts", tuple(counts))
+
+    def amounts_in(self, places: tuple[Keys, ...]) -> Amounts:
+        """The amounts of `shapes.AMOUNTS`."""
+        amounts = [values.as_number(values.first(self.attributes, keys)) if keys else None for keys in places]
+        return cast("Amounts", tuple(amounts))

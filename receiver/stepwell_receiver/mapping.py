@@ -1,28 +1,28 @@
 """From OTLP spans to steps: one pure function over a decoded request.
 
 What differs between instrumentations stands in the tables of `dialects`; what holds for every span stands here and
-in its neighbours `naming` and `outcome`. Attributes of ours (``stepwell.*``) win over every dialect's.
+in its neighbours `naming` and `outcome`; what many spans have in common is worked out once for them, in `alike`.
+Attributes of ours (``stepwell.*``) win over every dialect's.
 """
 
 import re
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from stepwell.semconv import SPAN_STATE, SPAN_STATE_STARTED
-from stepwell_receiver import checkpoints, mending, naming, outcome, payload, prices, processes, triggers, values
-from stepwell_receiver.dialects import Dialect, Kind, detect, genai
-from stepwell_receiver.fields import Fields
-from stepwell_receiver.shapes import shape_of
+from stepwell_receiver import alike, checkpoints, mending, outcome, payload, prices, processes, triggers, values
+from stepwell_receiver.alike import Common
+from stepwell_receiver.dialects import genai
+from stepwell_receiver.fields import Amounts, Fields
+from stepwell_receiver.prices import Tariff
 from stepwell_receiver.wire import Attributes, Event, Scope, Span, TraceRequest, Value
-from stepwell_storage.model import Role, Step, StepType
+from stepwell_storage.model import Role, Step
 
 _FLAG_HAS_REMOTE: Final = 0x100
 _FLAG_IS_REMOTE: Final = 0x200
-_STEP_TYPES: Final = {step_type.value: step_type for step_type in StepType}
-_PRICED: Final = frozenset((Role.MODEL, Role.EMBEDDING))
 _ENUM_NAME: Final = re.compile(r"^[A-Za-z]*Reason\.")
-_LIVE_KEYS: Final = frozenset((SPAN_STATE, "logfire.span_type"))
+_Text: TypeAlias = str | None
 _ENVIRONMENT_KEYS: Final = ("deployment.environment.name", "deployment.environment")
 
 
@@ -35,20 +35,13 @@ class _Source:
     service: tuple[str | None, str | None]
     """Name and version."""
     environment: str | None
-    framework: str | None
+    is_job: bool
+    """Whether the resource tells what started its spans."""
     place: tuple[str | None, bytes | None]
     """The scope's name, and the key of the process."""
     resource_json: str | None
     key_id: str | None
     max_attribute_bytes: int
-
-
-class _Usage(NamedTuple):
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    cache_read_tokens: int | None
-    cache_write_tokens: int | None
-    reasoning_tokens: int | None
 
 
 def map_request(request: TraceRequest, *, max_attribute_bytes: int, key_id: str | None = None) -> list[Step]:
@@ -74,7 +67,7 @@ def _source(resource: Attributes, scope: Scope, key_id: str | None, max_attribut
         resource=resource,
         service=(values.as_name(resource.get("service.name")), values.as_name(resource.get("service.version"))),
         environment=values.as_name(values.first(resource, _ENVIRONMENT_KEYS)),
-        framework=naming.framework_of(scope.name),
+        is_job=triggers.is_of_job(resource),
         place=(values.as_name(scope.name), processes.key_of(resource)),
         resource_json=values.as_json(dict(resource)) if resource else None,
         key_id=key_id,
@@ -85,39 +78,47 @@ def _source(resource: Attributes, scope: Scope, key_id: str | None, max_attribut
 def _map_span(span: Span, source: _Source) -> Step:
     flags: list[str] = []
     mending.bound(span, source.max_attribute_bytes, flags)
-    dialect, kind, fields = _read(span, source.scope)
-    live_ids = _live_ids(span) if fields.shape.has_any(_LIVE_KEYS) else None
-    is_live = live_ids is not None
-    times = mending.times(span, flags, is_live=is_live)
-    given, returned, consumed = payload.of_span(span, dialect, fields)
-    result = _outcome(span, kind, fields, returned, is_live=is_live)
-    models = fields.texts("model")
-    model = _model(span, fields, kind, models)
-    names = naming.names_of(span.name, kind.role, _stated_names(fields, kind), models, dialect.spans_name_agents)
-    usage = _usage(fields)
-    has_output = payload.is_answer(returned) or (kind.role is Role.MODEL and bool(usage.completion_tokens or model[3]))
+    common = alike.of_span(span, source.scope)
+    kind, layout = common.kind, common.layout
+    fields = Fields({**span.attributes, **common.derived} if common.derived else span.attributes, layout)
+    live_ids = _live_ids(span) if layout.may_be_live else None
+    times = mending.times(span, flags, is_live=live_ids is not None)
+    given, returned, consumed = payload.of_span(span, fields)
+    result = _outcome(span, common, fields, returned, is_live=live_ids is not None)
+    finish_reason = _finish_reason(span, fields)
+    agent_ref, response_id, session_id, conversation_id, user_id = fields.texts_in(layout.texts)
+    usage = fields.counts_in(layout.counts)
+    has_output = payload.is_answer(returned) or (kind.role is Role.MODEL and bool(usage[1] or finish_reason))
     return Step(
         *_ids(span, live_ids),
         *times,
         span.name,
-        names.step_name or kind.operation,
-        _STEP_TYPES.get(fields.text("step_type") or "") or naming.step_type_of(span, kind),
+        common.step_name,
+        common.step_type,
         kind.role,
-        kind.operation[: values.MAX_NAME_CHARACTERS],
+        common.operation,
         *result[:3],
-        *names[1:],
-        *_agent(fields),
-        *model,
+        *common.agent,
+        agent_ref,
+        *common.model,
+        response_id,
+        finish_reason,
         *usage,
-        *_amounts(fields, usage, models, kind.role, None if is_live else times.start_ns),
-        *_context(span, kind, fields, source),
-        source.framework or dialect.framework,
+        *_amounts(fields, usage, common.tariff, None if live_ids else times.start_ns),
+        session_id,
+        conversation_id,
+        user_id,
+        *_trigger(span, fields, common, source),
+        common.runtime_mode,
+        *source.service,
+        common.environment or source.environment,
+        common.framework,
         *source.place,
         given is not None,
         has_output,
         tuple(dict.fromkeys(flags)) if flags else (),
-        checkpoints.of_span(span, fields, result.status),
-        is_live,
+        checkpoints.of_span(span, fields, result.status) if span.events or layout.may_have_checkpoint else (),
+        live_ids is not None,
         given,
         returned,
         result.error_json,
@@ -125,20 +126,18 @@ def _map_span(span: Span, source: _Source) -> Step:
     )
 
 
-def _read(span: Span, scope: Scope) -> tuple[Dialect, Kind, Fields]:
-    """Whose span it is, what kind of work, and what its attributes and those that its dialect derives say."""
-    shape = shape_of(span.attributes)
-    dialect, kind = detect(span, scope, shape.candidates(scope.name))
-    derived = dialect.derive(span) if dialect.derive else None
-    if not derived:
-        return dialect, kind, Fields(span.attributes, dialect, shape)
-    told = {**span.attributes, **derived}
-    return dialect, kind, Fields(told, dialect, shape_of(told))
+def _outcome(span: Span, common: Common, fields: Fields, returned: str | None, *, is_live: bool) -> outcome.Outcome:
+    if common.succeeds and not is_live:
+        result = outcome.SUCCESS
+    else:
+        result = outcome.of_span(span, fields.attributes, is_live=is_live)
+    return outcome.of_tool(result, returned) if common.kind.role is Role.TOOL else result
 
 
-def _outcome(span: Span, kind: Kind, fields: Fields, returned: str | None, *, is_live: bool) -> outcome.Outcome:
-    result = outcome.of_span(span, fields.attributes, is_live=is_live)
-    return outcome.of_tool(result, returned) if kind.role is Role.TOOL else result
+def _trigger(span: Span, fields: Fields, common: Common, source: _Source) -> triggers.Trigger:
+    if not (common.may_be_triggered or source.is_job):
+        return None, None
+    return triggers.of_span(span, fields, common.kind.role, source.resource)
 
 
 def _ids(span: Span, live_ids: tuple[bytes, bytes] | None) -> tuple[bytes, bytes, bytes | None, bool | None]:
@@ -148,77 +147,15 @@ def _ids(span: Span, live_ids: tuple[bytes, bytes] | None) -> tuple[bytes, bytes
     return span.trace_id, span_id, parent_id or None, is_remote
 
 
-_Text: TypeAlias = str | None
-_Model: TypeAlias = tuple[_Text, _Text, _Text, _Text]
-_Context: TypeAlias = tuple[_Text, _Text, _Text, _Text, _Text, _Text, _Text, _Text, _Text]
+def _amounts(fields: Fields, usage: prices.Tokens, tariff: Tariff | None, at_ns: int | None) -> Amounts:
+    """Fields ``cost_usd`` to ``memory_mb`` of a step.
 
-
-def _agent(fields: Fields) -> tuple[_Text, _Text]:
-    """Fields ``agent_ref`` and ``agent_version`` of a step."""
-    return fields.text("agent_ref"), fields.text("agent_version")
-
-
-def _model(span: Span, fields: Fields, kind: Kind, models: tuple[str, ...]) -> _Model:
-    """Fields ``model`` to ``finish_reason`` of a step."""
-    reason = fields.raw("finish_reason")
-    if reason is None and span.events:
-        reason = genai.finish_reason(span.events)
-    model = models[0] if models and kind.role in naming.MODEL_ROLES else None
-    provider = fields.text("provider") if model else None
-    return model, provider, fields.text("response_id"), _finish_reason(reason)
-
-
-def _context(span: Span, kind: Kind, fields: Fields, source: _Source) -> _Context:
-    """Fields ``session_id`` to ``environment`` of a step."""
-    return (
-        fields.text("session_id"),
-        fields.text("conversation_id"),
-        fields.text("user_id"),
-        *triggers.of_span(span, fields, kind.role, source.resource),
-        fields.text("runtime_mode"),
-        *source.service,
-        fields.text("environment") or source.environment,
-    )
-
-
-def _usage(fields: Fields) -> _Usage:
-    return _Usage(*map(fields.count, _Usage._fields))
-
-
-def _amounts(
-    fields: Fields, usage: _Usage, models: tuple[str, ...], role: Role, at_ns: int | None
-) -> tuple[float | None, float | None, float | None]:
-    """Fields ``cost_usd`` to ``memory_mb`` of a step."""
-    cost_usd = _cost_usd(fields, usage, models, role, at_ns)
-    return cost_usd, fields.number("credits"), fields.number("memory_mb")
-
-
-def _cost_usd(fields: Fields, usage: _Usage, models: tuple[str, ...], role: Role, at_ns: int | None) -> float | None:
-    """The cost that the span states, else the list price of a finished call to a model that is known."""
-    stated = fields.number("cost_usd")
-    if stated is not None or role not in _PRICED or not models or at_ns is None:
-        return stated
-    return prices.cost_usd(
-        model=models[0],
-        requested_model=models[1] if len(models) > 1 else None,
-        provider=fields.text("provider"),
-        at_ns=at_ns,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-    )
-
-
-def _stated_names(fields: Fields, kind: Kind) -> naming.Stated:
-    own = fields.text("own_name")
-    agent = fields.text("agent_name")
-    if kind.role is Role.WORKFLOW:
-        agent = own or fields.text("workflow_name") or agent
-    elif kind.role is Role.AGENT:
-        agent = own or agent
-    return naming.Stated(agent=agent, tool=fields.text("tool_name") or own)
+    The cost is what the span states, else the list price of a finished call to a model that is known.
+    """
+    amounts = fields.amounts_in(fields.layout.amounts)
+    if tariff is None or at_ns is None or amounts[0] is not None:
+        return amounts
+    return prices.call_usd(tariff, at_ns, usage), *amounts[1:]
 
 
 def _live_ids(span: Span) -> tuple[bytes, bytes] | None:
@@ -238,8 +175,11 @@ def _live_ids(span: Span) -> tuple[bytes, bytes] | None:
     return span.parent_span_id, parent_id if len(parent_id) == 8 and any(parent_id) else b""
 
 
-def _finish_reason(value: Value) -> str | None:
+def _finish_reason(span: Span, fields: Fields) -> str | None:
     """The first finish reason, also where a list comes as JSON text; of ``FinishReason.STOP`` the member's name."""
+    value = fields.raw("finish_reason")
+    if value is None:
+        value = genai.finish_reason(span.events) if span.events else None
     if isinstance(value, str):
         parsed = values.parse_container(value)
         value = parsed if isinstance(parsed, list) else value

@@ -1,10 +1,13 @@
 """Mends what a span tells before it is mapped: cuts what is too long, and times that cannot be; a flag says so."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from stepwell_receiver import values
 from stepwell_receiver.validation import END_OF_TIME_NS
 from stepwell_receiver.wire import Attributes, Span
+
+_JSON_BYTES_PER_WIRE_BYTE: Final = 8
+"""A bound: JSON writes a control character, one byte in protobuf, as ``\\u0001``. Protobuf's times need no mending."""
 
 
 class Times(NamedTuple):
@@ -20,6 +23,8 @@ def bound(span: Span, max_bytes: int, flags: list[str]) -> None:
     if len(span.name) > values.MAX_NAME_CHARACTERS:
         span.name = span.name[: values.MAX_NAME_CHARACTERS]
         flags.append("name_cut")
+    if 0 < span.wire_bytes * _JSON_BYTES_PER_WIRE_BYTE <= max_bytes:
+        return
     span.attributes = bounded(span.attributes, max_bytes, flags)
     for link in span.links:
         link.attributes = bounded(link.attributes, max_bytes, flags)

@@ -34,7 +34,13 @@ class Outcome(NamedTuple):
     error_json: str | None = None
 
 
-_SUCCESS: Final = Outcome(Status.SUCCESS)
+SUCCESS: Final = Outcome(Status.SUCCESS)
+RUNNING: Final = Outcome(Status.RUNNING)
+
+
+def succeeds(span: Span, told: Attributes) -> bool:
+    """Whether a span that has ended did so well, which the texts in its events do not change; see `of_span`."""
+    return not any(event.name == "exception" for event in span.events) and not _went_wrong(span, told, None)
 
 
 def of_span(span: Span, told: Attributes, *, is_live: bool) -> Outcome:
@@ -46,10 +52,10 @@ def of_span(span: Span, told: Attributes, *, is_live: bool) -> Outcome:
         is_live: whether it was only started.
     """
     if is_live:
-        return Outcome(Status.RUNNING)
+        return RUNNING
     exception = _last_exception(span) if span.events else None
     if not _went_wrong(span, told, exception):
-        return _SUCCESS
+        return SUCCESS
     error_type, message = _error_of(span, told, exception)
     return Outcome(
         status=_status_of(error_type, message),

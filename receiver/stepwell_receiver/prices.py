@@ -19,11 +19,14 @@ from stepwell_receiver import vendors
 CACHED_NAMES: Final = 2048
 """How many combinations of model, requested model and provider are remembered, priced or not."""
 
+Tokens = tuple[int | None, int | None, int | None, int | None, int | None]
+"""Of a call: prompt and completion, then the parts of them, read from the cache, written to it, and reasoning."""
+
 _LONGEST_NAME: Final = 256
 _DAY_NS: Final = 86_400 * 10**9
-_SCALE: Final = 10**12
+_SCALE: Final = 10**18
 _DIVISOR: Final = 10**6 * _SCALE
-"""Prices in US dollars for a million tokens times 10¹² are whole numbers; so are amounts in dollars times 10¹⁸, and one
+"""Prices in US dollars for a million tokens times 10¹⁸ are whole numbers; so are amounts in dollars times 10²⁴, and one
 division gives the nearest float."""
 
 _UNTOLD: Final = (
@@ -105,31 +108,23 @@ class Tariff:
         return amount / _DIVISOR
 
 
-def cost_usd(
-    *,
-    model: str | None,
-    requested_model: str | None,
-    provider: str | None,
-    at_ns: int,
-    prompt_tokens: int | None,
-    completion_tokens: int | None,
-    cache_read_tokens: int | None,
-    cache_write_tokens: int | None,
-    reasoning_tokens: int | None,
-) -> float | None:
-    """The list price of one call in US dollars; ``None`` where the model is not known or its tokens are not.
+def tariff_of_call(model: str, requested_model: str | None, provider: str | None) -> Tariff | None:
+    """The prices of a model by the names of a call; ``None`` where it is not known."""
+    if max(len(model), len(requested_model or ""), len(provider or "")) > _LONGEST_NAME:
+        return None
+    return tariff_for(model, requested_model, provider)
+
+
+def call_usd(tariff: Tariff, at_ns: int, tokens: Tokens) -> float | None:
+    """What a call costs in US dollars; ``None`` where its tokens are not known.
 
     OpenTelemetry counts cached tokens into the input and reasoning into the output. Where an instrumentation tells more
     of a part than of the whole, it counts them apart, and they are added.
     """
-    if model is None or prompt_tokens is None or not (prompt_tokens or completion_tokens):
+    prompt_tokens, completion_tokens, read, written, thought = tokens
+    if prompt_tokens is None or not (prompt_tokens or completion_tokens):
         return None
-    if max(len(model), len(requested_model or ""), len(provider or "")) > _LONGEST_NAME:
-        return None
-    tariff = tariff_for(model, requested_model, provider)
-    if tariff is None:
-        return None
-    read, written, thought = cache_read_tokens or 0, cache_write_tokens or 0, reasoning_tokens or 0
+    read, written, thought = read or 0, written or 0, thought or 0
     if read + written > prompt_tokens:
         prompt_tokens += read + written
     if completion_tokens is not None and thought > completion_tokens:

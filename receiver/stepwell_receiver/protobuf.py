@@ -161,7 +161,7 @@ def _decode_spans(items: Sequence[bytes], request: TraceRequest) -> list[Span]:
     spans = []
     for item in items:
         try:
-            spans.append(_span(schema.Span.FromString(item)))
+            spans.append(_span(schema.Span.FromString(item), len(item)))
         except DecodeError:
             request.rejected[Reason.MALFORMED] += 1
     return spans
@@ -182,7 +182,7 @@ def _decode_scope(raw: bytes) -> Scope:
         raise MalformedBodyError(f"A scope in the body is no protobuf InstrumentationScope: {error}") from error
 
 
-def _span(span: Any) -> Span:
+def _span(span: Any, wire_bytes: int) -> Span:
     status = span.status
     return Span(
         trace_id=span.trace_id,
@@ -198,6 +198,7 @@ def _span(span: Any) -> Span:
         status_code=status.code,
         status_message=text_of(status.message),
         flags=span.flags,
+        wire_bytes=wire_bytes,
     )
 
 

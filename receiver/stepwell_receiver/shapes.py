@@ -1,11 +1,12 @@
 """What a span's attribute keys say, whatever their values: found out once for each set of keys.
 
 An instrumentation writes the same few sets of keys again and again, so that who may know a span, and which key carries
-which field, is looked up here. `fields` reads the values.
+which field, is looked up here. `fields` reads the values, `alike` remembers what follows from a few of them.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from stepwell.semconv import (
     CREDITS,
@@ -13,17 +14,21 @@ from stepwell.semconv import (
     MEMORY_MB,
     OUTPUT,
     RUNTIME_MODE,
+    SPAN_STATE,
     STEP_TYPE,
     TRIGGER_SOURCE,
     TRIGGER_TYPE,
 )
-from stepwell_receiver.dialects import DIALECTS, SCOPED, Dialect, candidates
+from stepwell_receiver.dialects import DIALECTS, SCOPED, Dialect, candidates, genai
 from stepwell_receiver.wire import Attributes
 
 CACHED_BYTES: Final = 16_000_000
-"""Roughly how much memory the sets of keys that are remembered may take."""
+"""Roughly how much memory all that is remembered may take, of sets of keys and of what is told under them."""
 _BYTES_PER_KEY: Final = 100
 _BYTES_PER_CHARACTER: Final = 4
+_BYTES_PER_ANSWER: Final = 2_000
+_TRIED: Final = 256
+"""After how many answers it shows whether they are asked for again."""
 
 Places = Mapping[str, tuple[tuple[str, int], ...]]
 """Attribute key → the fields that it may carry, each with its rank (0 is best)."""
@@ -65,10 +70,65 @@ _COMMON: Final[Mapping[str, tuple[str, ...]]] = {
 """What any span may carry, whatever its dialect: our own attributes, the environment, LangGraph's metadata."""
 
 
+TEXTS: Final = ("agent_ref", "response_id", "session_id", "conversation_id", "user_id")
+COUNTS: Final = ("prompt_tokens", "completion_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+AMOUNTS: Final = ("cost_usd", "credits", "memory_mb")
+_LIVE_KEYS: Final = frozenset((SPAN_STATE, "logfire.span_type"))
+_OWN_PAYLOAD: Final = frozenset((INPUT, OUTPUT))
+
+Keys = tuple[str, ...]
+_Answer = TypeVar("_Answer")
+
+
+class Layout(NamedTuple):
+    """Where spans of a shape and a dialect keep what differs between them: for each field its keys, best first."""
+
+    shape: "Shape"
+    keys: Mapping[str, Keys]
+    """Only fields that have any."""
+    texts: tuple[Keys, ...]
+    """Those of `TEXTS`, in their order; likewise the next two."""
+    counts: tuple[Keys, ...]
+    amounts: tuple[Keys, ...]
+    inputs: Keys
+    outputs: Keys
+    input_prefix: str | None
+    """``None`` where no key begins like that."""
+    output_prefix: str | None
+    own_payload: frozenset[str]
+    """Our own keys of input and output, as far as they are there."""
+    may_be_live: bool
+    may_have_checkpoint: bool
+
+
+@dataclass(slots=True)
+class Memo(Generic[_Answer]):
+    """Answers under the values of some keys; once another key is found to decide as well, a new memo starts."""
+
+    keys: Keys = ()
+    known: dict[tuple[object, ...], _Answer] = field(default_factory=dict)
+    uses: int = 0
+    """How often an answer was looked up."""
+    answers: int = 0
+    """How many were worked out."""
+    is_given_up: bool = False
+
+    def is_useless(self) -> bool:
+        """Whether most answers were not there, which then holds for good: to learn one more costs as much as two."""
+        if self.answers >= _TRIED and self.answers * 2 > self.uses:
+            self.is_given_up = True
+        return self.is_given_up
+
+    def with_keys(self, asked: Mapping[str, object]) -> "Memo[_Answer]":
+        """Itself, or an empty one for these keys as well."""
+        new = tuple(key for key in asked if key not in self.keys)
+        return Memo(self.keys + new, {}, self.uses, self.answers) if new else self
+
+
 class Shape:
     """A set of attribute keys."""
 
-    __slots__ = ("_begins", "_candidates", "_fields", "_has", "_keys")
+    __slots__ = ("_begins", "_candidates", "_fields", "_has", "_is_known", "_keys", "_layouts", "memo")
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self._keys = frozenset(keys)
@@ -76,6 +136,46 @@ class Shape:
         self._fields: dict[str, Mapping[str, tuple[str, ...]]] = {}
         self._has: dict[frozenset[str], bool] = {}
         self._begins: dict[str, bool] = {}
+        self._layouts: dict[str, Layout] = {}
+        self._is_known = False
+        self.memo: Memo[Any] | None = None
+        """What spans of this shape have in common (`alike`); ``None`` until there are several."""
+
+    def met_again(self) -> None:
+        """Counts a span; from the second on it is worth to remember anything."""
+        self.memo = Memo() if self._is_known else None
+        self._is_known = True
+
+    def remember(self, memo: Memo[_Answer], told: tuple[object, ...], answer: _Answer, characters: int) -> None:
+        """Keeps an answer under what tells it, which has that many characters."""
+        memo.known[told] = answer
+        _shapes.charge(characters * _BYTES_PER_CHARACTER + _BYTES_PER_ANSWER)
+
+    def layout(self, dialect: Dialect) -> Layout:
+        """Where spans of that dialect keep what differs between them."""
+        found = self._layouts.get(dialect.name)
+        if found is None:
+            found = self._layouts[dialect.name] = self._laid_out(dialect)
+        return found
+
+    def _laid_out(self, dialect: Dialect) -> Layout:
+        keys = self.fields(dialect)
+        prefixes = (dialect.input_prefix or genai.INPUT_PREFIX, dialect.output_prefix or genai.OUTPUT_PREFIX)
+        given, returned = (prefix if self.begins(prefix) else None for prefix in prefixes)
+        return Layout(
+            shape=self,
+            keys=keys,
+            texts=tuple(keys.get(name, ()) for name in TEXTS),
+            counts=tuple(keys.get(name, ()) for name in COUNTS),
+            amounts=tuple(keys.get(name, ()) for name in AMOUNTS),
+            inputs=keys.get("input", ()),
+            outputs=keys.get("output", ()),
+            input_prefix=given,
+            output_prefix=returned,
+            own_payload=_OWN_PAYLOAD & self._keys,
+            may_be_live=self.has_any(_LIVE_KEYS),
+            may_have_checkpoint="metadata" in keys or "graph_task" in keys,
+        )
 
     def candidates(self, scope_name: str) -> tuple[Dialect, ...]:
         """The dialects that may know a span with these keys and of that scope, in their order."""
@@ -123,12 +223,16 @@ class _Shapes(dict[tuple[str, ...], Shape]):
         shape = Shape(keys)
         size_bytes = sum(map(len, keys)) * _BYTES_PER_CHARACTER + len(keys) * _BYTES_PER_KEY + _BYTES_PER_KEY
         if size_bytes < CACHED_BYTES // 100:
-            self.size_bytes += size_bytes
-            if self.size_bytes > CACHED_BYTES:
-                self.clear()
-                self.size_bytes = size_bytes
+            self.charge(size_bytes)
             self[keys] = shape
         return shape
+
+    def charge(self, size_bytes: int) -> None:
+        """Makes room for that much, which is everything's where there is no more."""
+        self.size_bytes += size_bytes
+        if self.size_bytes > CACHED_BYTES:
+            self.clear()
+            self.size_bytes = size_bytes
 
 
 _shapes: Final = _Shapes()
@@ -137,6 +241,17 @@ _shapes: Final = _Shapes()
 def shape_of(attributes: Attributes) -> Shape:
     """The shape of these attributes, remembered from the last time that these keys were seen."""
     return _shapes[tuple(attributes)]
+
+
+def forget() -> None:
+    """Starts anew, as in a process that has seen nothing yet."""
+    _shapes.clear()
+    _shapes.size_bytes = 0
+
+
+def remembered_bytes() -> int:
+    """Roughly how much memory is taken, at most `CACHED_BYTES`."""
+    return _shapes.size_bytes
 
 
 _NO_DIALECTS: Final[frozenset[str]] = frozenset()

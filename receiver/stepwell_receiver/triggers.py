@@ -11,6 +11,7 @@ from typing import Final
 from stepwell.semconv import TRIGGER_SOURCE, TRIGGER_TYPE
 from stepwell_receiver import values
 from stepwell_receiver.fields import Fields
+from stepwell_receiver.shapes import Shape
 from stepwell_receiver.wire import KIND_CLIENT, KIND_CONSUMER, KIND_SERVER, Attributes, Span, Value
 from stepwell_storage.model import Role
 
@@ -65,10 +66,9 @@ Trigger = tuple[str | None, str | None]
 def of_span(span: Span, fields: Fields, role: Role, resource: Attributes) -> Trigger:
     """(type, source as JSON); what the span itself states wins over what its kind implies.
 
-    A model or tool call implies nothing: what serves it, or the command that it runs, starts no run.
+    A model or tool call implies nothing: what serves it, or the command that it runs, starts no run. Where neither
+    `may_tell` nor `is_of_job` holds, there is none.
     """
-    if not (fields.shape.has_any(_TELLING) or _tells(span, role, resource)):
-        return None, None
     stated = (fields.text("trigger_type") or "").lower()
     stated_type = stated if stated in TYPES else None
     stated_source = fields.json("trigger_source")
@@ -79,11 +79,16 @@ def of_span(span: Span, fields: Fields, role: Role, resource: Attributes) -> Tri
     return stated_type or implied_type, stated_source or source
 
 
-def _tells(span: Span, role: Role, resource: Attributes) -> bool:
-    """Whether anything beside the span's attributes may tell a trigger. If you change `_implied`, also change this."""
-    if role not in _STARTED_BY:
-        return False
-    return span.kind in _SERVING or "k8s.cronjob.name" in resource or _SCHEDULE.match(span.name) is not None
+def may_tell(span: Span, shape: Shape, role: Role) -> bool:
+    """Whether a span's attributes, kind or name may tell a trigger. If you change `_implied`, also change this."""
+    if shape.has_any(_TELLING):
+        return True
+    return role in _STARTED_BY and (span.kind in _SERVING or _SCHEDULE.match(span.name) is not None)
+
+
+def is_of_job(resource: Attributes) -> bool:
+    """Whether a resource tells a trigger of its spans. If you change `_implied`, also change this."""
+    return "k8s.cronjob.name" in resource
 
 
 def _implied(span: Span, resource: Attributes) -> tuple[str | None, Mapping[str, Value]]:
@@ -95,7 +100,7 @@ def _implied(span: Span, resource: Attributes) -> tuple[str | None, Mapping[str,
         return _of_request(span), attributes
     if span.kind == KIND_CONSUMER or values.as_text(values.first(attributes, _MESSAGE)) in _PROCESSING:
         return "webhook", attributes
-    if "k8s.cronjob.name" in resource:
+    if is_of_job(resource):
         return "scheduled", resource
     if values.first(attributes, _JOB) is not None or _SCHEDULE.match(span.name):
         return "scheduled", attributes

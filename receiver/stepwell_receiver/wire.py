@@ -64,6 +64,8 @@ class Span:
     status_code: int
     status_message: str
     flags: int
+    wire_bytes: int = field(default=0, compare=False)
+    """How long it was in protobuf's encoding, which bounds each value in it; 0 where that is not known."""
 
 
 @dataclass(slots=True)
