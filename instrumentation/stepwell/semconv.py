@@ -41,3 +41,18 @@ CHECKPOINT_EVENT: Final = "stepwell.checkpoint"
 CHECKPOINT_ID: Final = "stepwell.checkpoint.id"
 CHECKPOINT_STATE: Final = "stepwell.checkpoint.state"
 """JSON: the state to resume from."""
+
+CPU_MS: Final = "stepwell.cpu_ms"
+"""Number: CPU time that the process used during the run, in milliseconds."""
+
+HTTP_CALLS: Final = "stepwell.http_calls"
+"""Number: HTTP requests that were sent during the run."""
+
+MODEL_CALLS: Final = "stepwell.model_calls"
+"""Number: model calls in the run's process."""
+
+ATTEMPT: Final = "stepwell.attempt"
+"""Number: which attempt of a step that is tried again after a failure; 1 for the first."""
+
+CLOSED_EARLY: Final = "stepwell.closed_early"
+"""``True`` on a step that gives one value after the other, and of which not all were taken."""

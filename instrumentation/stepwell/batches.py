@@ -1,0 +1,95 @@
+"""What is to be sent next: spans that ended, spans that run, encoded into requests of bounded size.
+
+Used by the exporting thread alone. A span that ends before its start was sent is sent once, finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan
+
+from stepwell import notices
+from stepwell.environment import Pace
+from stepwell.outgoing import Outgoing, checked, started
+
+MAX_OPEN_SPANS: Final = 20_000
+MAX_BODY_BYTES: Final = 4_000_000
+
+
+class Batches:
+    """Open spans, and those that wait to be encoded."""
+
+    def __init__(self, outgoing: Outgoing, pace: Pace) -> None:
+        self._outgoing = outgoing
+        self._pace = pace
+        self._open: dict[int, ReadableSpan] = {}
+        self._to_announce: dict[int, ReadableSpan] = {}
+        self._ended: list[ReadableSpan] = []
+
+    def follow(self, outgoing: Outgoing, pace: Pace) -> None:
+        """Goes on by other rules."""
+        self._outgoing, self._pace = outgoing, pace
+
+    @property
+    def has_open(self) -> bool:
+        """Whether any span runs."""
+        return bool(self._open)
+
+    def start(self, span: ReadableSpan) -> None:
+        """A span has started."""
+        found = span.get_span_context()
+        if found is None:
+            return
+        if len(self._open) >= MAX_OPEN_SPANS:
+            self._open.pop(next(iter(self._open)))
+        self._open[found.span_id] = self._to_announce[found.span_id] = span
+
+    def end(self, span: ReadableSpan) -> None:
+        """A span has ended."""
+        found = span.get_span_context()
+        if found is not None:
+            self._open.pop(found.span_id, None)
+            self._to_announce.pop(found.span_id, None)
+        self._ended.append(span)
+
+    def announce_open(self) -> None:
+        """Everything that runs is to be sent again, as after an outage."""
+        self._to_announce.update(self._open)
+
+    def beat(self) -> None:
+        """The outermost spans that run are to be sent again, as a sign of life."""
+        for span_id, span in self._open.items():
+            if span.parent is None or span.parent.span_id not in self._open:
+                self._to_announce[span_id] = span
+
+    def encoded(self, *, with_started: bool) -> Iterator[tuple[bytes, int]]:
+        """Requests, each with the number of its spans; started ones are kept for later where they are not wanted."""
+        spans: list[ReadableSpan] = []
+        if with_started:
+            running, self._to_announce = list(self._to_announce.values()), {}
+            spans += [started(span) for span in running if span.end_time is None]
+        spans += self._ended
+        self._ended = []
+        outgoing = checked(self._outgoing, spans)
+        for at in range(0, len(outgoing), self._pace.max_batch_spans):
+            yield from _bodies(outgoing[at : at + self._pace.max_batch_spans])
+
+
+def _bodies(spans: Sequence[ReadableSpan]) -> Iterator[tuple[bytes, int]]:
+    """One request, or several where it would be too large; a span that cannot be encoded is left out."""
+    try:
+        body = encode_spans(spans).SerializeToString()
+    except Exception as error:
+        if len(spans) == 1:
+            notices.count("spans_unreadable", "A span could not be encoded and is not sent: %s", error)
+            return
+        body = b""
+    if len(spans) > 1 and not 0 < len(body) <= MAX_BODY_BYTES:
+        middle = len(spans) // 2
+        yield from _bodies(spans[:middle])
+        yield from _bodies(spans[middle:])
+    elif spans:
+        yield body, len(spans)

@@ -1,0 +1,325 @@
+"""``stepwell.configure()``: from then on this process reports its agents to Stepwell.
+
+Where the process has an OpenTelemetry SDK already, its provider gets our processor and keeps everything else; where it
+has none, it gets one. A second call changes what it names and leaves the rest.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import trace
+
+from stepwell import environment, notices, redaction, resources, runtime, threads
+from stepwell.environment import Protocol
+from stepwell.redaction import Filter, Level
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from stepwell.ending import Ending
+    from stepwell.exporting import Exporter
+    from stepwell.outgoing import Outgoing
+
+_DEFAULT_LEVEL: Final[Level] = "redacted"
+_LEVELS: Final[tuple[Level, ...]] = ("full", "redacted", "off")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `configure` was told; ``None`` where nothing was said."""
+
+    endpoint: str | None = None
+    api_key: str | None = None
+    service_name: str | None = None
+    environment: str | None = None
+    version: str | None = None
+    protocol: Protocol | None = None
+    capture: Level | None = None
+    redact_keys: tuple[str, ...] | None = None
+    redact_patterns: tuple[str | re.Pattern[str], ...] | None = None
+    redact: Filter | None = None
+    max_attribute_bytes: int | None = None
+    resource_attributes: Mapping[str, str] | None = None
+    threads: bool | None = None
+    count_http: bool | None = None
+    heartbeat_s: float | None = None
+    exit_timeout_s: float | None = None
+    max_buffered_bytes: int | None = None
+
+
+class Client:
+    """What reports this process; `configure` makes one, and gives the same one again."""
+
+    def __init__(self, settings: Settings) -> None:
+        from stepwell.ending import Ending
+        from stepwell.exporting import Exporter
+
+        self._settings = settings
+        self._exporter: Exporter = Exporter(_connect(settings), _outgoing(settings), _pace(settings))
+        self._ending: Ending = Ending(self._flush_finally, self._forget)
+        self._provider: TracerProvider = _provider(settings)
+        self._is_joined = False
+
+    def start(self) -> None:
+        """Puts everything in place."""
+        from stepwell.live import LiveSpanProcessor
+
+        self._provider.add_span_processor(LiveSpanProcessor(self._exporter))
+        self._set_runtime()
+        self._ending.listen()
+        _install(self._settings)
+
+    def follow(self, settings: Settings) -> None:
+        """Goes on with other settings."""
+        if settings == self._settings:
+            return
+        self._settings = settings
+        self._exporter.retarget(_connect(settings), _outgoing(settings), _pace(settings))
+        self._set_runtime()
+        _install(settings)
+
+    @property
+    def settings(self) -> Settings:
+        """What all calls of `configure` said together."""
+        return self._settings
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Waits until everything that has ended is with the backend; whether it is, in time."""
+        return self._exporter.flush(timeout_s)
+
+    def shutdown(self) -> None:
+        """Sends what is left and stops reporting; functions that are decorated go on as if they were not."""
+        self._flush_finally()
+        self._ending.stop()
+        self._exporter.close()
+        threads.uninstall()
+        runtime.use(runtime.Runtime())
+
+    def _set_runtime(self) -> None:
+        settings = self._settings
+        runtime.use(
+            runtime.Runtime(
+                level=_level(settings),
+                redaction=_redaction(settings),
+                max_attribute_bytes=_max_attribute_bytes(settings),
+                tracer=self._provider.get_tracer(runtime.SCOPE, _own_version()),
+                is_bound=True,
+            )
+        )
+
+    def _flush_finally(self) -> None:
+        self._exporter.flush(self._exporter.pace.exit_timeout_s, is_final=True)
+
+    def _forget(self) -> None:
+        resources.forget()
+        self._exporter.forget()
+
+
+_client: Client | None = None
+
+
+def configure(
+    endpoint: str | None = None,
+    api_key: str | None = None,
+    *,
+    service_name: str | None = None,
+    environment: str | None = None,
+    version: str | None = None,
+    protocol: Protocol | None = None,
+    capture: Level | None = None,
+    redact_keys: Iterable[str] | None = None,
+    redact_patterns: Iterable[str | re.Pattern[str]] | None = None,
+    redact: Filter | None = None,
+    max_attribute_bytes: int | None = None,
+    resource_attributes: Mapping[str, str] | None = None,
+    threads: bool | None = None,
+    count_http: bool | None = None,
+    heartbeat_s: float | None = None,
+    exit_timeout_s: float | None = None,
+    max_buffered_bytes: int | None = None,
+) -> Client | None:
+    """Reports this process' agents and steps, and the spans of all other instrumentations in it.
+
+    OpenTelemetry's own variables (``OTEL_EXPORTER_OTLP_*``, ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``,
+    ``OTEL_BSP_*``, …) win over the arguments, these over ``STEPWELL_ENDPOINT`` and ``STEPWELL_API_KEY``. May be called
+    again; what is not named then stays as it is.
+
+    Args:
+        endpoint: base address of the OTLP receiver; ``http://127.0.0.1:4318`` without one.
+        api_key: of the workspace.
+        service_name: of the resource; without one, the script's name.
+        environment: ``production``, ``staging``, ``development`` or a word of your own.
+        version: of the service.
+        protocol: ``http``, or ``grpc`` with the extra ``stepwell[grpc]``.
+        capture: ``redacted`` (the default) reports inputs, outputs and messages with credentials masked, ``full``
+            reports them as they are, ``off`` none of them.
+        redact_keys: further names whose values are masked, at every level.
+        redact_patterns: regular expressions; what they find in texts is masked, at every level.
+        redact: called with key and value of every attribute that is to leave; gives the value to send, or ``None``.
+        max_attribute_bytes: longer values are cut, with a marker; 65,536 unless told.
+        resource_attributes: further attributes of the resource.
+        threads: whether new threads and tasks of thread pools run in the current step; yes unless told.
+        count_http: whether the HTTP requests of a run are counted; yes unless told.
+        heartbeat_s: how often a run that goes on gives a sign of life.
+        exit_timeout_s: how long the end of the process waits for the backend, at most.
+        max_buffered_bytes: how much is kept while the backend is away.
+
+    Returns:
+        The client; ``None`` where OpenTelemetry's variables switch reporting off, or where it cannot be set up, which
+        is logged.
+    """
+    given = Settings(
+        endpoint=endpoint,
+        api_key=api_key,
+        service_name=service_name,
+        environment=environment,
+        version=version,
+        protocol=protocol,
+        capture=capture,
+        redact_keys=None if redact_keys is None else tuple(redact_keys),
+        redact_patterns=None if redact_patterns is None else tuple(redact_patterns),
+        redact=redact,
+        max_attribute_bytes=max_attribute_bytes,
+        resource_attributes=resource_attributes,
+        threads=threads,
+        count_http=count_http,
+        heartbeat_s=heartbeat_s,
+        exit_timeout_s=exit_timeout_s,
+        max_buffered_bytes=max_buffered_bytes,
+    )
+    return apply(given)
+
+
+def apply(given: Settings) -> Client | None:
+    """`configure` with its arguments in one."""
+    global _client
+    if environment.is_switched_off():
+        return None
+    try:
+        if _client is None:
+            made = Client(given)
+            made.start()
+            _client = made
+        else:
+            _client.follow(_merged(_client.settings, given))
+    except Exception as error:
+        notices.count("not_configured", "Stepwell could not be set up, nothing is reported: %s", error)
+        return None
+    return _client
+
+
+def flush(timeout_s: float = 10.0) -> bool:
+    """Waits until everything that has ended is with the backend; whether it is, in time."""
+    return _client is None or _client.flush(timeout_s)
+
+
+def shutdown() -> None:
+    """Sends what is left and stops reporting; `configure` begins anew."""
+    global _client
+    made, _client = _client, None
+    if made is not None:
+        made.shutdown()
+
+
+def _merged(before: Settings, given: Settings) -> Settings:
+    named = {field.name: getattr(given, field.name) for field in fields(Settings)}
+    return replace(before, **{name: value for name, value in named.items() if value is not None})
+
+
+def _connect(settings: Settings) -> Any:
+    from stepwell.transport import transport_to
+
+    target = environment.target(settings.endpoint, settings.api_key, settings.protocol)
+    transport_to(target).close()  # tells at once what is not installed or cannot be read
+    return lambda: transport_to(target)
+
+
+def _pace(settings: Settings) -> environment.Pace:
+    return environment.pace(
+        exit_timeout_s=settings.exit_timeout_s,
+        heartbeat_s=settings.heartbeat_s,
+        max_buffered_bytes=settings.max_buffered_bytes,
+    )
+
+
+def _outgoing(settings: Settings) -> Outgoing:
+    from stepwell.outgoing import Outgoing
+
+    return Outgoing(_level(settings), _redaction(settings), _max_attribute_bytes(settings), _stated(settings))
+
+
+def _level(settings: Settings) -> Level:
+    """The level; a word that is none means ``off``, since it was meant to keep something back."""
+    stated = settings.capture
+    if stated is None or stated in _LEVELS:
+        return stated or _DEFAULT_LEVEL
+    notices.count("odd_settings", "capture is none of %s; nothing is captured", ", ".join(_LEVELS))
+    return "off"
+
+
+def _redaction(settings: Settings) -> redaction.Redaction:
+    return redaction.rules(
+        _level(settings),
+        keys=settings.redact_keys or (),
+        patterns=settings.redact_patterns or (),
+        custom=settings.redact,
+    )
+
+
+def _max_attribute_bytes(settings: Settings) -> int:
+    stated = settings.max_attribute_bytes
+    return runtime.DEFAULT_MAX_ATTRIBUTE_BYTES if stated is None else max(stated, 0)
+
+
+def _stated(settings: Settings) -> dict[str, str]:
+    """Attributes of the resource that the arguments state."""
+    stated = {
+        **(settings.resource_attributes or {}),
+        "service.name": settings.service_name,
+        "service.version": settings.version,
+        "deployment.environment.name": settings.environment,
+    }
+    return {key: value for key, value in stated.items() if value is not None}
+
+
+def _provider(settings: Settings) -> TracerProvider:
+    """The process' provider where it takes processors, else a new one, which becomes the process'."""
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+
+    existing: Any = trace.get_tracer_provider()
+    if hasattr(existing, "add_span_processor"):
+        return existing  # type: ignore[no-any-return]
+    named = OTELResourceDetector().detect().attributes
+    stated = {**_script(), **_stated(settings)}
+    resource = Resource.create({key: value for key, value in stated.items() if key not in named})
+    made = TracerProvider(resource=resource, shutdown_on_exit=False)
+    trace.set_tracer_provider(made)
+    return made
+
+
+def _script() -> dict[str, str]:
+    """The name of the script as the service's; none where Python reads from elsewhere."""
+    name = Path(sys.argv[0]).stem if sys.argv else ""
+    return {"service.name": name} if name and not name.startswith("-") else {}
+
+
+def _install(settings: Settings) -> None:
+    from stepwell import calls
+
+    if settings.threads is not False:
+        threads.install()
+    if settings.count_http is not False:
+        calls.install()
+
+
+def _own_version() -> str:
+    from importlib.metadata import version
+
+    return version("stepwell")

@@ -1,0 +1,245 @@
+"""Sends spans from a thread of its own: at once when it is idle, else what gathered in the meantime in one request.
+
+The agent's threads only put into a queue that never blocks and is bounded. What the backend does not take for the
+moment waits, encoded, in a buffer of bounded size; what does not fit is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from opentelemetry import context
+from opentelemetry.sdk.trace import ReadableSpan
+
+from stepwell import notices, resources
+from stepwell.batches import Batches
+from stepwell.buffer import Buffer
+from stepwell.environment import Pace
+from stepwell.outgoing import Outgoing
+from stepwell.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SAMPLE_S: Final = 0.25
+"""How often the memory of running agents is looked at."""
+SPAN_BYTES: Final = 512
+"""What a span takes beside its texts, roughly."""
+MAX_QUEUED_BYTES: Final = 64_000_000
+FINAL_ATTEMPTS: Final = 2
+LONGEST_FINAL_WAIT_S: Final = 0.2
+
+
+class Started(NamedTuple):
+    """A span has started."""
+
+    span: ReadableSpan
+
+
+class Ended(NamedTuple):
+    """A span has ended."""
+
+    span: ReadableSpan
+    size_bytes: int
+
+
+class Flush:
+    """Someone waits until everything is sent."""
+
+    __slots__ = ("attempts_left", "done", "is_final", "is_sent")
+
+    def __init__(self, *, is_final: bool) -> None:
+        self.is_final = is_final
+        self.attempts_left = FINAL_ATTEMPTS
+        self.done = threading.Event()
+        self.is_sent = False
+
+    def gives_up(self, wait_s: float) -> bool:
+        """Whether the process ends without the rest; `wait_s` is the time to the next attempt."""
+        return (
+            self.is_final
+            and self.attempts_left < FINAL_ATTEMPTS
+            and (self.attempts_left <= 0 or wait_s > LONGEST_FINAL_WAIT_S)
+        )
+
+
+Item = Started | Ended | Flush
+
+
+class Exporter:
+    """The queue and the thread; `start` and `end` are called by agents' threads, at any time, also while signals or
+    garbage collection interrupt another call."""
+
+    def __init__(self, connect: Callable[[], Transport], outgoing: Outgoing, pace: Pace) -> None:
+        self.pace = pace
+        self.outgoing = outgoing
+        self._connect = connect
+        self._is_closed = False
+        self._reset()
+
+    def _reset(self) -> None:
+        # SimpleQueue may be used from signal handlers and finalisers, which no lock of threading's allows.
+        self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._queued_bytes = 0
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._batches = Batches(self.outgoing, self.pace)
+        self._buffer = Buffer(self._connect, self.pace.max_buffered_bytes)
+        self._waiting: list[Flush] = []
+        self._next_heartbeat_s = 0.0
+
+    def retarget(self, connect: Callable[[], Transport], outgoing: Outgoing, pace: Pace) -> None:
+        """Goes on with another backend, other rules or another pace; what is queued follows them."""
+        self.pace, self.outgoing, self._connect = pace, outgoing, connect
+        self._batches.follow(outgoing, pace)
+        self._buffer.follow(connect, pace.max_buffered_bytes)
+
+    def forget(self) -> None:
+        """Starts anew in the child of a fork; what was queued there is the parent's to send."""
+        self._reset()
+
+    def start(self, span: ReadableSpan) -> None:
+        """A span has started."""
+        if self._has_room():
+            self._queue.put(Started(span))
+
+    def end(self, span: ReadableSpan) -> None:
+        """A span has ended."""
+        if not self._has_room():
+            notices.count("spans_dropped", "Too many spans wait to be sent; further ones are dropped")
+            return
+        size_bytes = SPAN_BYTES + _text_size(span.attributes or {})
+        self._queued_bytes += size_bytes
+        self._queue.put(Ended(span, size_bytes))
+
+    def flush(self, timeout_s: float, *, is_final: bool = False) -> bool:
+        """Waits until everything that has ended is sent, or time is up; the final flush gives up early when the
+        backend is away."""
+        request = Flush(is_final=is_final)
+        self._ensure_thread()
+        self._queue.put(request)
+        if self._thread is None or not self._thread.is_alive():
+            self._work_inline(request, time.monotonic() + timeout_s)
+        request.done.wait(timeout_s)
+        return request.is_sent
+
+    def close(self) -> None:
+        """Takes nothing more and ends the thread; what is not sent by now is lost."""
+        self._is_closed = True
+        before = self._queue
+        self._reset()
+        before.put(Flush(is_final=True))
+
+    def _has_room(self) -> bool:
+        if self._is_closed:
+            return False
+        if self._thread is None or self._pid != os.getpid():
+            self._ensure_thread()
+        return self._queue.qsize() < self.pace.max_queued_spans and self._queued_bytes < MAX_QUEUED_BYTES
+
+    def _ensure_thread(self) -> None:
+        if self._pid != os.getpid():
+            self.forget()
+        if self._thread is not None or not self._lock.acquire(blocking=False):
+            return
+        try:
+            if self._thread is None:
+                made = threading.Thread(target=self._run, name="stepwell-export", daemon=True)
+                made.start()
+                self._thread = made
+        except RuntimeError as error:
+            # At the end of the interpreter no thread starts any more; the last flush then works in its caller's.
+            notices.count("no_thread", "No thread for sending spans could be started: %s", error)
+        finally:
+            self._lock.release()
+
+    def _run(self) -> None:
+        key = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", None)
+        if key is not None:
+            context.attach(context.set_value(key, True))
+        sent_s = 0.0
+        mine = self._queue
+        while True:
+            self._wait()
+            if mine is not self._queue:
+                return
+            early_s = sent_s + self.pace.interval_s - time.monotonic()
+            if early_s > 0 and not self._waiting:
+                time.sleep(early_s)
+            sent_s = time.monotonic()
+            try:
+                self._work()
+            except Exception as error:
+                notices.count("export_failed", "Sending spans failed: %s: %s", type(error).__name__, error)
+
+    def _wait(self) -> None:
+        """Until something is put into the queue, or until it is time to look for oneself."""
+        try:
+            self._take(self._queue.get(timeout=self._idle_s()))
+        except queue.Empty:
+            resources.sample()
+
+    def _idle_s(self) -> float | None:
+        waits = [self._buffer.wait_s()] if self._buffer.holds_any else []
+        if self._batches.has_open:
+            waits += [SAMPLE_S, max(self._next_heartbeat_s - time.monotonic(), 0.0)]
+        return max(min(waits), 0.001) if waits else None
+
+    def _take(self, item: Item) -> None:
+        if isinstance(item, Started):
+            self._batches.start(item.span)
+        elif isinstance(item, Ended):
+            self._queued_bytes -= item.size_bytes
+            self._batches.end(item.span)
+        else:
+            self._waiting.append(item)
+
+    def _work(self) -> None:
+        """One round: take what is there, encode it, send what can be sent, tell who waits."""
+        self._drain()
+        now_s = time.monotonic()
+        if now_s >= self._next_heartbeat_s:
+            self._next_heartbeat_s = now_s + self.pace.heartbeat_s
+            self._batches.beat()
+        is_away = self._buffer.is_away
+        for body, spans in self._batches.encoded(with_started=not is_away):
+            self._buffer.add(body, spans)
+        attempted = self._buffer.send(insist=bool(self._waiting))
+        if is_away and not self._buffer.is_away:
+            self._batches.announce_open()
+        self._tell_waiting(attempted)
+
+    def _drain(self) -> None:
+        try:
+            for _ in range(self.pace.max_queued_spans):
+                self._take(self._queue.get_nowait())
+        except queue.Empty:
+            # Threads add to the sum without a lock, so that it may drift while there is traffic.
+            self._queued_bytes = 0
+
+    def _tell_waiting(self, attempted: bool) -> None:
+        still: list[Flush] = []
+        for request in self._waiting:
+            request.attempts_left -= attempted
+            request.is_sent = not self._buffer.holds_any
+            if request.is_sent or request.gives_up(self._buffer.wait_s()):
+                request.done.set()
+            else:
+                still.append(request)
+        self._waiting = still
+
+    def _work_inline(self, request: Flush, deadline_s: float) -> None:
+        while not request.done.is_set() and time.monotonic() < deadline_s:
+            self._work()
+            if not request.done.is_set():
+                time.sleep(min(self._buffer.wait_s(), max(deadline_s - time.monotonic(), 0.0)))
+
+
+def _text_size(attributes: Mapping[str, object]) -> int:
+    return sum([len(value) for value in attributes.values() if type(value) is str])

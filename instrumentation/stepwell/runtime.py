@@ -1,0 +1,48 @@
+"""What all steps of this process share: where they go, how much of them is told, and by which clock.
+
+`configuration` and `testing` set it; without either, steps go to whatever tracer provider the process has.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from opentelemetry import trace
+
+from stepwell.redaction import Level, Redaction, rules
+
+SCOPE = "stepwell"
+DEFAULT_MAX_ATTRIBUTE_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """How this process reports its steps."""
+
+    level: Level = "redacted"
+    redaction: Redaction = field(default_factory=lambda: rules("redacted"))
+    max_attribute_bytes: int = DEFAULT_MAX_ATTRIBUTE_BYTES
+    tracer: trace.Tracer = field(default_factory=lambda: trace.get_tracer(SCOPE))
+    is_bound: bool = False
+    """Whether the tracer is known to report; else the process may have no tracer provider yet."""
+    now_ns: Callable[[], int | None] = lambda: None
+    """Start and end times; ``None`` leaves them to the SDK."""
+
+    @property
+    def reports(self) -> bool:
+        """Whether steps go anywhere; where not, functions run as if they were not decorated."""
+        return self.is_bound or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+_current = Runtime()
+
+
+def current() -> Runtime:
+    """The runtime in use."""
+    return _current
+
+
+def use(runtime: Runtime) -> Runtime:
+    """Puts another runtime in use; gives the one before."""
+    global _current
+    before, _current = _current, runtime
+    return before
