@@ -21,12 +21,19 @@ START_TIMEOUT_S = 60.0
 class Running:
     """One started command."""
 
-    def __init__(self, arguments: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str | Path],
+        folder: Path,
+        environment: Mapping[str, str],
+        before: Sequence[str | Path] = (),
+    ) -> None:
+        """`before` is a program with its arguments that runs the command."""
         self.mark = uuid.uuid4().hex
         self._out, self._err = folder / f"{self.mark}.out", folder / f"{self.mark}.err"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("STEPWELL_")}
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            command = [sys.executable, "-P", "-m", "stepwell_api.cli", *map(str, arguments)]
+            command = [*map(str, before), sys.executable, "-P", "-m", "stepwell_api.cli", *map(str, arguments)]
             self.process = subprocess.Popen(
                 # Tests that are killed leave nothing behind.
                 launch_command(command, account=None, death_signal=signal.SIGKILL),
@@ -86,9 +93,11 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str | Path, **environment: str) -> Iterator[Running]:
+def running(
+    folder: Path, *arguments: str | Path, before: Sequence[str | Path] = (), **environment: str
+) -> Iterator[Running]:
     """A started command, ended with the block."""
-    command = Running(arguments, folder, environment)
+    command = Running(arguments, folder, environment, before)
     try:
         yield command
     finally:
