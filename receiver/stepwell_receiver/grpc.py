@@ -77,11 +77,11 @@ async def _abort(context: _Context, error: Exception) -> NoReturn:
     if meaning_of(error) is UNEXPECTED:
         _log.error("A call failed unexpectedly", exc_info=error)
     told = status.failure(error)
-    await context.abort(
-        _CODES[told.code],
-        told.message,
-        trailing_metadata=(("grpc-status-details-bin", told.SerializeToString()),),
-    )
+    trailers = [("grpc-status-details-bin", told.SerializeToString())]
+    if (retry := status.retry_info(error)) is not None:
+        # OpenTelemetry's exporter for Python looks for the delay here and not in the status.
+        trailers.append(("google.rpc.retryinfo-bin", retry.SerializeToString()))
+    await context.abort(_CODES[told.code], told.message, trailing_metadata=tuple(trailers))
 
 
 def listen(server: grpc.aio.Server, host: str, port: int, option: str, *, is_shared: bool = False) -> str:

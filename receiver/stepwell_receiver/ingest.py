@@ -20,10 +20,12 @@ from stepwell_receiver.bodies import MediaType, ReadBudget, decompress
 from stepwell_receiver.errors import UNEXPECTED, ReceiverError, UnauthenticatedError, meaning_of
 from stepwell_receiver.logs import map_logs
 from stepwell_receiver.mapping import map_request
+from stepwell_receiver.outage import Outage
 from stepwell_receiver.signals import LOGS, METRICS, TRACES, Signal
 from stepwell_receiver.validation import NOT_STORED, Reason, reject_invalid, reject_invalid_logs, rejection_message
 from stepwell_storage import metrics
 from stepwell_storage.commit import Committer
+from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope, Sender
 from stepwell_storage.model import Fact
 from stepwell_storage.settings import Settings
@@ -69,6 +71,7 @@ class Ingest:
         # Two threads bound how many large bodies stand decompressed in memory at the same time.
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
         self._running: set[asyncio.Task[None]] = set()
+        self._outage = Outage()
         self.max_body_bytes = settings.max_request_bytes
         self.read_budget = ReadBudget(max(settings.max_queued_bytes, settings.max_request_bytes))
 
@@ -84,7 +87,8 @@ class Ingest:
         key = _key_in(headers)
         if key is None:
             raise UnauthenticatedError("No key; send it as 'X-Stepwell-Key: KEY' or 'Authorization: Bearer KEY'")
-        sender = await self._authenticator.sender_of(key, Scope.INGEST)
+        with self._outage_told():
+            sender = await self._authenticator.sender_of(key, Scope.INGEST)
         if sender is None:
             raise UnauthenticatedError("The key is unknown, revoked, or not meant for ingest")
         return sender
@@ -101,6 +105,15 @@ class Ingest:
                 )
             raise
 
+    @contextmanager
+    def _outage_told(self) -> Iterator[None]:
+        """Has senders come again the later, the longer the database is away."""
+        try:
+            yield
+        except DatabaseUnavailableError as error:
+            error.retry_after_s = self._outage.retry_after_s()
+            raise
+
     async def take(self, signal: Signal, sender: Sender, body: Body) -> Message:
         """Stores what a request holds and gives the response to it, once that is durable.
 
@@ -111,7 +124,9 @@ class Ingest:
         read = _READERS[signal.name]
         batch = await self._decode(body, lambda: read(body, self._settings, sender.key_id))
         metrics.REQUEST_BYTES.labels(signal.name).observe(batch.size_bytes)
-        await self._to_the_end(self._store(signal, sender, batch))
+        with self._outage_told():
+            await self._to_the_end(self._store(signal, sender, batch))
+        self._outage.end()
         messages = (rejection_message(batch.rejected, signal.item), batch.warning)
         return status.success(signal, rejected=batch.rejected.total(), message="; ".join(filter(None, messages)))
 

@@ -37,11 +37,18 @@ def failure(error: Exception) -> Status:
     if isinstance(error, MalformedBodyError):
         violation = BadRequest.FieldViolation(field="body", description=message)
         status.details.add().Pack(BadRequest(field_violations=[violation]))
-    if (delay_s := retry_after_s(error)) is not None:
-        retry = RetryInfo()
-        retry.retry_delay.FromNanoseconds(round(delay_s * 1e9))
+    if (retry := retry_info(error)) is not None:
         status.details.add().Pack(retry)
     return status
+
+
+def retry_info(error: Exception) -> RetryInfo | None:
+    """When to send again; ``None`` where that cannot help."""
+    if (delay_s := retry_after_s(error)) is None:
+        return None
+    retry = RetryInfo()
+    retry.retry_delay.FromNanoseconds(round(delay_s * 1e9))
+    return retry
 
 
 def encode(message: Message, media_type: MediaType) -> bytes:

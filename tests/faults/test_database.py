@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import NoReturn
 
 import httpx
 import psycopg
@@ -80,9 +81,13 @@ def _crowded(url: str) -> Iterator[None]:
 
         def none_is_left() -> bool:
             with pytest.raises(psycopg.OperationalError, match="too many clients"):
-                while True:
-                    taken.enter_context(psycopg.connect(url))
+                _take_all(url, taken)
             return connection.execute(END_SESSIONS).fetchall() == []
 
         until(none_is_left, "nobody else has a session")
         yield
+
+
+def _take_all(url: str, taken: ExitStack) -> NoReturn:
+    while True:
+        taken.enter_context(psycopg.connect(url))

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import RawIOBase
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests.faults import small_disk
@@ -44,11 +46,14 @@ def test_full_disk_refuses_and_goes_on_with_new_room(cramped: Whole, sent: Traff
 def full(folder: Path) -> Iterator[None]:
     """No room is left on the folder's disk during the block."""
     ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-            while True:
-                file.write(bytes(BLOCK_BYTES))
+    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        _fill(file)
     try:
         yield
     finally:
         ballast.unlink()
+
+
+def _fill(file: RawIOBase) -> NoReturn:
+    while True:
+        file.write(bytes(BLOCK_BYTES))
