@@ -10,7 +10,7 @@ from typing import Final
 from stepwell_storage.model import Role, Step
 
 SEPARATOR: Final = " > "
-_LOGICAL: Final = frozenset(
+LOGICAL_ROLES: Final = frozenset(
     (Role.MODEL, Role.TOOL, Role.EMBEDDING, Role.RETRIEVAL, Role.GUARDRAIL, Role.HANDOFF, Role.AGENT, Role.WORKFLOW)
 )
 _MAX_LOOP: Final = 8
@@ -20,7 +20,7 @@ _MAX_CHARACTERS: Final = 4_000
 
 def logical_names(steps: Sequence[Step]) -> list[str]:
     """Names of the steps that carry meaning; of all steps where none does."""
-    chosen = [step.step_name for step in steps if step.role in _LOGICAL] or [step.step_name for step in steps]
+    chosen = [step.step_name for step in steps if step.role in LOGICAL_ROLES] or [step.step_name for step in steps]
     return [name.replace(SEPARATOR, " ") for name in chosen]
 
 
