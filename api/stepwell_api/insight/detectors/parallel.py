@@ -17,7 +17,7 @@ from stepwell_api.insight.significance import binomial_below
 from stepwell_api.insight.thresholds import Thresholds
 from stepwell_storage.model import Role, Status
 
-DEPENDENT_RATE = 0.2
+DEPENDENT_RATE = 0.3
 """Share of dependent runs that has to be ruled out."""
 DECIDES = frozenset((Role.MODEL, Role.GUARDRAIL, Role.HANDOFF))
 HALF = 0.5
@@ -184,7 +184,7 @@ def _finding(
         Kind.PARALLELIZABLE_STEPS,
         {"step_names": list(names)},
         worst,
-        "binomial test that less than a fifth of the runs use one step's output in another's input",
+        "binomial test that less than three in ten runs use one step's output in another's input",
         share >= limits.parallel_saving and common >= limits.recurrence,
         len(found.runs),
         {
