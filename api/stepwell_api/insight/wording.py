@@ -38,8 +38,8 @@ def _stuck(target: Mapping[str, Any], figures: Mapping[str, Any]) -> Words:
     return (
         f"Runs get stuck repeating {target['step_name']}",
         f"{_percent(figures['share_of_executions'])} of the runs call it {figures['median_calls_when_stuck']:.0f} "
-        f"times where successful ones need {figures['calls_of_successful_executions']:.0f}, without progress. Limit the "
-        "number of rounds, and let the agent see that a call brought nothing new.",
+        f"times where successful ones need {figures['calls_of_successful_executions']:.0f}, without progress. "
+        "Limit the number of rounds, and let the agent see that a call brought nothing new.",
     )
 
 
