@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stepwell_api import rollups
 from stepwell_api.edges import Edges
-from stepwell_api.question import HOUR, Question
+from stepwell_api.question import Question
 from stepwell_api.times import Window
 from stepwell_api.totals import Totals
 from stepwell_storage.rollups.figures import Kind
@@ -26,9 +26,10 @@ class _Failures:
     count: int = 0
     duration_ms: float = 0.0
     duration_count: int = 0
-    first_hour: datetime | None = None
-    """``None`` where all of them started at the window's edges."""
-    last_hours: Sequence[datetime] = ()
+    first: Window | None = None
+    """The first day or hour with any; ``None`` where all of them started at the window's edges."""
+    last: Sequence[Window] = ()
+    """Up to five days or hours with any, the last one first."""
 
 
 async def failures_of(connection: AsyncConnection, question: Question, edges: Edges) -> list[dict[str, Any]]:
@@ -47,12 +48,20 @@ async def failures_of(connection: AsyncConnection, question: Question, edges: Ed
 
 
 async def _whole_hours(connection: AsyncConnection, question: Question) -> dict[ErrorType, _Failures]:
-    whole = question.hours()
-    if whole is None:
+    spans = question.spans()
+    if spans is None:
         return {}
-    parameters = {**question.parameters(), "start": whole.start, "stop": whole.stop}
-    rows = await connection.exec_driver_sql(rollups.SQL.read_failures, parameters)
-    return {row[0]: _Failures(*row[1:]) for row in rows.all()}
+    rows = await connection.exec_driver_sql(rollups.SQL.read_failures, {**question.parameters(), **spans})
+    return {
+        row.error_type: _Failures(
+            row.failed,
+            row.duration_ms,
+            row.duration_count,
+            Window(*row.first),
+            [Window(*times) for times in zip(row.last_starts, row.last_stops, strict=True)],
+        )
+        for row in rows
+    }
 
 
 def _add(failures: _Failures, figures: Totals) -> None:
@@ -62,11 +71,11 @@ def _add(failures: _Failures, figures: Totals) -> None:
 
 
 def _windows(question: Question, failures: _Failures) -> list[tuple[Window, bool]]:
-    """Where to look for a type's first run (False) and its newest ones (True): an hour each, and the edges."""
+    """Where to look for a type's first run (False) and its newest ones (True): a day or hour each, and the edges."""
     found = [(edge, newest) for edge in question.edges() for newest in (False, True)]
-    if failures.first_hour is not None:
-        found.append((Window(failures.first_hour, failures.first_hour + HOUR), False))
-    return found + [(Window(hour, hour + HOUR), True) for hour in failures.last_hours]
+    if failures.first is not None:
+        found.append((failures.first, False))
+    return found + [(window, True) for window in failures.last]
 
 
 async def _runs(
@@ -113,7 +122,7 @@ def _described(
             failures.duration_ms / failures.duration_count if failures.duration_count else None
         ),
         "share": failures.count / failed,
-        "first_seen": min(starts, default=failures.first_hour or question.window.start),
-        "last_seen": max(starts, default=failures.last_hours[0] if failures.last_hours else question.window.start),
+        "first_seen": min(starts, default=(failures.first or question.window).start),
+        "last_seen": max(starts, default=(failures.last[0] if failures.last else question.window).start),
         "example_execution_ids": [execution_id for _, execution_id in newest[:EXAMPLES]],
     }

@@ -205,37 +205,66 @@ HAVING sum(executions) <> 0
 ORDER BY agent_id, detail
 
 -- name: read_failures
--- An agent's failed runs by type of error: how many, how long they took, the first hour with any, and the last ones.
+-- An agent's failed runs by type of error: how many, how long they took, and the first and the last days or hours with any.
+WITH days AS (
+    SELECT day FROM analytics.rollup_complete_days
+    WHERE workspace_id = %(workspace_id)s AND day >= %(first_day)s AND day < %(last_day)s
+),
+gaps AS (
+    SELECT found.day AS start, found.day + interval '1 day' AS stop
+    FROM (
+        SELECT DISTINCT date_trunc('day', bucket, 'UTC') AS day FROM analytics.rollup_hours
+        WHERE workspace_id = %(workspace_id)s AND agent_id = '' AND kind = 'total'
+          AND bucket >= %(first_day)s AND bucket < %(last_day)s
+    ) AS found
+    WHERE found.day NOT IN (SELECT day FROM days)
+    UNION ALL
+    SELECT edge.start, edge.stop
+    FROM unnest(%(edge_starts)s::timestamptz[], %(edge_stops)s::timestamptz[]) AS edge (start, stop)
+)
 SELECT error_type,
        sum(failed)::bigint AS failed,
        sum(duration_ms)::double precision AS duration_ms,
        sum(duration_count)::bigint AS duration_count,
-       min(bucket) AS first_hour,
-       (array_agg(bucket ORDER BY bucket DESC))[1:5] AS last_hours
+       (array_agg(start ORDER BY start))[1:1] || (array_agg(stop ORDER BY start))[1:1] AS first,
+       (array_agg(start ORDER BY start DESC))[1:5] AS last_starts,
+       (array_agg(stop ORDER BY start DESC))[1:5] AS last_stops
 FROM (
-    SELECT detail AS error_type, bucket, sum(failed) AS failed, sum(duration_ms) AS duration_ms,
+    SELECT detail AS error_type, start, stop, sum(failed) AS failed, sum(duration_ms) AS duration_ms,
            sum(duration_count) AS duration_count
     FROM (
-        SELECT detail, bucket, failed, duration_ms, duration_count FROM analytics.rollup_hours
-        WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'failure'
-          AND bucket >= %(start)s AND bucket < %(stop)s
-          AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
-          AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+        SELECT d.detail, d.bucket AS start, d.bucket + interval '1 day' AS stop, d.failed, d.duration_ms,
+               d.duration_count
+        FROM days
+        JOIN analytics.rollup_days d
+            ON d.workspace_id = %(workspace_id)s AND d.agent_id = %(agent_id)s AND d.kind = 'failure' AND d.bucket = days.day
+            AND (%(environments)s::text[] IS NULL OR d.environment = ANY (%(environments)s))
+            AND (%(versions)s::text[] IS NULL OR d.version = ANY (%(versions)s))
         UNION ALL
-        SELECT detail, bucket, failed, duration_ms, duration_count FROM analytics.rollup_deltas
-        WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = 'failure'
-          AND bucket >= %(start)s AND bucket < %(stop)s
-          AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
-          AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+        SELECT h.detail, h.bucket, h.bucket + interval '1 hour', h.failed, h.duration_ms, h.duration_count
+        FROM gaps
+        JOIN analytics.rollup_hours h
+            ON h.workspace_id = %(workspace_id)s AND h.agent_id = %(agent_id)s AND h.kind = 'failure' AND h.bucket >= gaps.start AND h.bucket < gaps.stop
+            AND (%(environments)s::text[] IS NULL OR h.environment = ANY (%(environments)s))
+            AND (%(versions)s::text[] IS NULL OR h.version = ANY (%(versions)s))
+        UNION ALL
+        SELECT w.detail, coalesce(days.day, w.bucket), coalesce(days.day + interval '1 day', w.bucket + interval '1 hour'),
+               w.failed, w.duration_ms, w.duration_count
+        FROM analytics.rollup_deltas w
+        LEFT JOIN days ON days.day = date_trunc('day', w.bucket, 'UTC')
+        WHERE w.workspace_id = %(workspace_id)s AND w.agent_id = %(agent_id)s AND w.kind = 'failure'
+          AND w.bucket >= %(start)s AND w.bucket < %(stop)s
+          AND (%(environments)s::text[] IS NULL OR w.environment = ANY (%(environments)s))
+          AND (%(versions)s::text[] IS NULL OR w.version = ANY (%(versions)s))
     ) AS figures
-    GROUP BY detail, bucket
+    GROUP BY detail, start, stop
     HAVING sum(failed) <> 0
-) AS hours
+) AS parts
 GROUP BY error_type
 
 -- name: read_examples
--- Failed runs of some hours, for each place the newest, and the time of the first; nothing where the rows are gone.
--- All of the hours lie between `lowest` and `highest`, so that only partitions of these are planned for.
+-- Failed runs of some times, for each place the newest, or the first; nothing where the rows are gone.
+-- All of the times lie between `lowest` and `highest`, so that only partitions of these are planned for.
 SELECT asked.place, run.execution_id, run.start_time
 FROM unnest(%(places)s::integer[], %(error_types)s::text[], %(starts)s::timestamptz[], %(stops)s::timestamptz[],
             %(newest)s::boolean[])
