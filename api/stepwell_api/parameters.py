@@ -33,6 +33,13 @@ class TriggerType(StrEnum):
     API = "api"
 
 
+class Ending(StrEnum):
+    """How a run ended that went wrong."""
+
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+
+
 class ExecutionSort(StrEnum):
     """Orders of executions; a minus means descending. Unknown values come last either way."""
 
@@ -110,6 +117,7 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 StatusWord = Annotated[Status, _one_of(Status)]
+EndingWord = Annotated[Ending, _one_of(Ending)]
 TriggerWord = Annotated[TriggerType, _one_of(TriggerType)]
 
 
@@ -230,6 +238,14 @@ class PatternsParameters(AnalyticsParameters):
 
     tz: Annotated[Zone, Field(description="Time zone of the hours of the day, by its IANA name")] = ZoneInfo("UTC")
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items of each list")] = DEFAULT_LIMIT
+
+
+class FailuresParameters(AnalyticsParameters, PageParameters):
+    """Which failures, and which page of their clusters."""
+
+    status: Annotated[
+        list[EndingWord], Field(description="How the runs ended: `failed`, `timeout`; default `failed`; repeatable")
+    ] = []
 
 
 class IngestParameters(WindowParameters):

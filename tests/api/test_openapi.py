@@ -57,6 +57,7 @@ async def test_every_route_is_documented(document: Any) -> None:
         "/api/v1/agents",
         "/api/v1/agents/{agent_id}/analytics",
         "/api/v1/agents/{agent_id}/patterns",
+        "/api/v1/agents/{agent_id}/failures",
         "/api/v1/analytics",
         "/api/v1/ingest",
         "/healthz",

@@ -8,16 +8,21 @@ from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from stepwell_api import analytics, patterns, rollups
+from stepwell_api import analytics, failure_clusters, patterns, rollups
 from stepwell_api.context import Context, Serving, Workspace
-from stepwell_api.edges import read_item_edges
+from stepwell_api.edges import Edges, read_item_edges
 from stepwell_api.encoding import json_response
+from stepwell_api.failure_clusters import Cluster
 from stepwell_api.insight.cache import Hours, Kept
+from stepwell_api.insight.occurrence import Stretches
+from stepwell_api.models.failures import FailurePage
 from stepwell_api.models.patterns import Patterns
-from stepwell_api.parameters import AnalyticsParameters, PatternsParameters
+from stepwell_api.pagination import Position, question_of, write_cursor
+from stepwell_api.parameters import AnalyticsParameters, FailuresParameters, PatternsParameters
 from stepwell_api.problems import not_found, shown
 from stepwell_api.question import Question
-from stepwell_api.routes.asking import NOT_FOUND, AgentId, make_router, window_of
+from stepwell_api.routes.asking import NOT_FOUND, AgentId, make_router, position_of, window_of
+from stepwell_storage.model import Status
 from stepwell_storage.rollups.figures import Kind
 
 router = make_router("insight")
@@ -64,8 +69,80 @@ async def get_agent_patterns(
     return json_response(answer)
 
 
-def _question(workspace_id: UUID, agent_id: str, parameters: AnalyticsParameters) -> Question:
-    window = window_of(parameters)
+@router.get(
+    "/agents/{agent_id:any_text}/failures",
+    response_model=FailurePage,
+    responses=NOT_FOUND,
+    operation_id="list_agent_failures",
+)
+async def list_agent_failures(
+    agent_id: AgentId,
+    parameters: Annotated[FailuresParameters, Query()],
+    workspace_id: Workspace,
+    serving: Serving,
+) -> Response:
+    """Failed runs by what went wrong, the most frequent kind first, with what sets them apart from successful ones."""
+    asked = question_of(f"failures {agent_id}", parameters)
+    after = position_of(asked, parameters, "integer")
+    first = 0 if after is None else max(int(after.value or 0), 0) + 1
+    question = _question(workspace_id, agent_id, parameters, after)
+    async with serving.engine.connect() as connection:
+        edges = await read_item_edges(connection, question)
+        hours = await rollups.by_hour(connection, question, edges)
+        await _refuse_unknown(connection, question, hours)
+        kept = await read_kept(serving, connection, parameters, question, hours)
+        clusters, items = await _clusters(connection, question, edges, hours, parameters, kept, first)
+    last = first + parameters.limit
+    more = Position(last - 1, agent_id, question.window) if last < len(clusters) else None
+    answer = {
+        **_window(question),
+        "items": items,
+        "next_cursor": write_cursor(asked, more),
+        "total": len(clusters),
+        "total_executions": sum(totals["executions"] for totals in hours.values()),
+        "total_failures": sum(cluster.count for cluster in clusters),
+        "sample": patterns.sample_of(kept.reading),
+    }
+    return json_response(answer)
+
+
+async def _clusters(
+    connection: AsyncConnection,
+    question: Question,
+    edges: Edges,
+    hours: Hours,
+    parameters: FailuresParameters,
+    kept: Kept,
+    first: int,
+) -> tuple[list[Cluster], list[dict[str, Any]]]:
+    """All clusters, and those of the page as they are told."""
+    stretches = Stretches.of(question.window)
+    statuses = [Status(word) for word in parameters.status] or [Status.FAILED]
+    clusters = await failure_clusters.read_clusters(connection, question, edges, stretches, statuses)
+    runs = await failure_clusters.read_runs_by_stretch(connection, question, hours, stretches)
+    page = slice(first, first + parameters.limit)
+    shown_ones = clusters[page]
+    examples = await failure_clusters.read_examples(connection, question, stretches, shown_ones)
+    templates = await failure_clusters.read_templates(connection, question, shown_ones, examples)
+    apart = await kept.once("apart", lambda: failure_clusters.apart(kept.reading))
+    trends = failure_clusters.trends(clusters, stretches, runs)[page]
+    total = sum(cluster.count for cluster in clusters)
+    told = zip(shown_ones, trends, examples, templates, strict=True)
+    items = [
+        {
+            **failure_clusters.described(cluster, total, trend, stretches, runs),
+            **failure_clusters.exemplified(cluster, stretches, found, template),
+            "sets_apart": [contrast.described() for contrast in apart.get((cluster.status, cluster.cluster_id), ())],
+        }
+        for cluster, trend, found, template in told
+    ]
+    return clusters, items
+
+
+def _question(
+    workspace_id: UUID, agent_id: str, parameters: AnalyticsParameters, after: Position | None = None
+) -> Question:
+    window = window_of(parameters, after)
     return Question(workspace_id, agent_id, window, parameters.environment, parameters.version, datetime.now(UTC))
 
 

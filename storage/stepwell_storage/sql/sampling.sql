@@ -88,3 +88,60 @@ CROSS JOIN LATERAL (
     WHERE f.workspace_id = %(workspace_id)s AND f.trace_id = wanted.trace_id
       AND f.start_time BETWEEN w.earliest AND w.latest
 ) AS s
+
+-- name: read_cluster_times
+-- How many runs of an agent ended in each kind of failure, by stretches of time of equal length.
+SELECT item, detail AS error_type, step_name,
+       date_bin(%(length)s::interval, bucket, %(origin)s::timestamptz) AS start,
+       sum(executions)::bigint AS executions
+FROM (
+    SELECT item, detail, step_name, bucket, executions FROM analytics.rollup_hours
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = %(kind)s
+      AND bucket >= %(start)s AND bucket < %(stop)s
+      AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
+      AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+    UNION ALL
+    SELECT item, detail, step_name, bucket, executions FROM analytics.rollup_deltas
+    WHERE workspace_id = %(workspace_id)s AND agent_id = %(agent_id)s AND kind = %(kind)s
+      AND bucket >= %(start)s AND bucket < %(stop)s
+      AND (%(environments)s::text[] IS NULL OR environment = ANY (%(environments)s))
+      AND (%(versions)s::text[] IS NULL OR version = ANY (%(versions)s))
+) AS figures
+GROUP BY item, error_type, step_name, date_bin(%(length)s::interval, bucket, %(origin)s::timestamptz)
+HAVING sum(executions) <> 0
+ORDER BY start, item, error_type, step_name
+
+-- name: read_cluster_examples
+-- Runs that ended in a kind of failure within some stretches of time: for each place the newest, or the first.
+SELECT asked.place, run.execution_id, run.trace_id, run.start_time, run.error_type, run.error_step_name,
+       run.error_message
+FROM unnest(%(places)s::integer[], %(fingerprints)s::text[], %(starts)s::timestamptz[], %(stops)s::timestamptz[],
+            %(newest)s::boolean[])
+     AS asked (place, fingerprint, start, stop, newest)
+CROSS JOIN LATERAL (
+    SELECT e.execution_id, e.trace_id, e.start_time, e.error_type, e.error_step_name, e.error_message
+    FROM analytics.agent_executions e
+    WHERE e.workspace_id = %(workspace_id)s AND e.agent_id = %(agent_id)s
+      AND e.status = %(status)s AND e.status <> 'success'
+      AND coalesce(e.error_fingerprint, '') = asked.fingerprint
+      AND e.start_time >= asked.start AND e.start_time < asked.stop
+      AND e.start_time >= %(lowest)s AND e.start_time < %(highest)s
+      AND (%(environments)s::text[] IS NULL OR e.environment = ANY (%(environments)s))
+      AND (%(versions)s::text[] IS NULL OR e.version = ANY (%(versions)s))
+    ORDER BY CASE WHEN asked.newest THEN e.start_time END DESC, e.start_time, e.execution_id
+    LIMIT CASE WHEN asked.newest THEN 5 ELSE 1 END
+) AS run
+ORDER BY asked.place, run.start_time DESC, run.execution_id
+
+-- name: read_failed_messages
+-- What the failed steps of a name in some traces say of their failure.
+SELECT wanted.place, s.error_type, s.error_message
+FROM unnest(%(trace_ids)s::bytea[], %(step_names)s::text[]) WITH ORDINALITY AS wanted (trace_id, step_name, place)
+JOIN analytics.trace_windows w ON w.workspace_id = %(workspace_id)s AND w.trace_id = wanted.trace_id
+CROSS JOIN LATERAL (
+    SELECT f.error_type, f.error_message, f.start_time, f.span_id
+    FROM analytics.step_facts f
+    WHERE f.workspace_id = %(workspace_id)s AND f.trace_id = wanted.trace_id AND f.step_name = wanted.step_name
+      AND f.start_time BETWEEN w.earliest AND w.latest AND f.error_message IS NOT NULL
+) AS s
+ORDER BY wanted.place, s.start_time, s.span_id
