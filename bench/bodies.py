@@ -41,6 +41,8 @@ class Plan:
     """Share of the requests that come twice; half as large a share of the spans comes again in other requests."""
     spread_s: float = 3600.0
     """How long before now the runs started, at most."""
+    seed: int = SEED
+    """Another one gives other runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def make_load(plan: Plan, compression: Compression = "none") -> Load:
     """The load of a plan: the same ids and texts each time, with times before now."""
     now_ns = time.time_ns()
     load = Load(earliest_ns=now_ns - round(plan.spread_s * 1e9))
-    maker = RunMaker(SEED, plan.payload, now_ns, plan.spread_s)
+    maker = RunMaker(plan.seed, plan.payload, now_ns, plan.spread_s)
     repetition = _Repetition(plan.duplicates)
     for service, spans in _batches(_runs(maker, plan.spans, load), plan.spans_per_request):
         load.last_requests.update((span.trace_id, len(load.requests)) for span in spans)

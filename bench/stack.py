@@ -49,18 +49,18 @@ def running_stepwell(folder: Path | None = None, options: Sequence[str] = ()) ->
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None, *, is_talkative: bool = False
 ) -> Iterator[subprocess.Popen[str]]:
     """A process for the while, with our environment less Stepwell's settings, and what is given.
 
-    Its standard output is a pipe, its errors go into the log, whose end is shown when anything fails meanwhile. In the
-    end it is asked to stop, and made to when it does not, with all that it started.
+    Its standard output is a pipe unless `is_talkative`, its errors go into the log, whose end is shown when anything
+    fails meanwhile. In the end it is asked to stop, and made to when it does not, with all that it started.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STEPWELL_")}
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            command, env=inherited | dict(environment or {}), stdout=subprocess.PIPE, stderr=errors, text=True,
-            start_new_session=True,
+            command, env=inherited | dict(environment or {}), stdout=errors if is_talkative else subprocess.PIPE,
+            stderr=errors, text=True, start_new_session=True,
         )  # fmt: skip
     try:
         yield process
@@ -100,16 +100,27 @@ class Api:
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body of the answer, read to its end."""
-        self._connection.request("GET", f"{self._prefix}{path}")
-        response = self._connection.getresponse()
-        return response.status, response.read()
+        return self._exchange("GET", path)
 
     def post(self, path: str, question: Mapping[str, Any]) -> tuple[int, bytes]:
         """The same for a question in JSON."""
-        headers = {"Content-Type": "application/json"}
-        self._connection.request("POST", f"{self._prefix}{path}", json.dumps(question), headers)
+        return self._exchange("POST", path, json.dumps(question))
+
+    def _exchange(self, method: str, path: str, question: str | None = None) -> tuple[int, bytes]:
+        try:
+            return self._try(method, path, question)
+        except (ConnectionError, http.client.RemoteDisconnected):  # the server closed what was not used for a while
+            self.close()
+            return self._try(method, path, question)
+
+    def _try(self, method: str, path: str, question: str | None) -> tuple[int, bytes]:
+        self._connection.request(method, f"{self._prefix}{path}", question, {"Content-Type": "application/json"})
         response = self._connection.getresponse()
         return response.status, response.read()
+
+    def close(self) -> None:
+        """Lets the connection go; the next question opens it again."""
+        self._connection.close()
 
     def ask(self, path: str, question: Mapping[str, Any] | None = None) -> Any:
         """The answer of what has to succeed, a POST where a question is given."""

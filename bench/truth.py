@@ -6,6 +6,7 @@ measured. The comparison comes when the clock has stopped.
 
 import json
 import time
+from collections.abc import Set
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -48,10 +49,7 @@ def verify(stack: Stack, load: Load) -> None:
         LostError: there is any difference.
     """
     with psycopg.connect(stack.database_url) as connection:
-        stored = _stored_ids(connection)
-        if stored != load.span_ids:
-            lost, strange = len(load.span_ids - stored), len(stored - load.span_ids)
-            raise LostError(f"{lost} spans are not stored, {strange} were never sent")
+        verify_spans(connection, load.span_ids)
         _compare("executions and their steps", connection.execute(FOLDED).fetchone(), (len(load.sizes), load.spans))
     api, since = Api(stack.api), datetime.fromtimestamp(load.earliest_ns // 10**9, UTC).isoformat()
     window = urlencode({"from": since, "to": datetime.now(UTC).isoformat()})
@@ -66,10 +64,17 @@ def verify(stack: Stack, load: Load) -> None:
         raise LostError(f"The ledger tells {totals['duplicate']} repeated spans, {repeated} were sent")
 
 
-def _stored_ids(connection: psycopg.Connection[Any]) -> set[tuple[bytes, bytes]]:
+def verify_spans(connection: psycopg.Connection[Any], wanted: Set[tuple[bytes, bytes]]) -> None:
+    """Compares the ids of all stored spans with these.
+
+    Raises:
+        LostError: there is any difference.
+    """
     with connection.cursor() as cursor, cursor.copy(STORED) as copy:
         copy.set_types(["bytea", "bytea"])
-        return {(row[0], row[1]) for row in copy.rows()}
+        stored = {(row[0], row[1]) for row in copy.rows()}
+    if stored != wanted:
+        raise LostError(f"{len(wanted - stored)} spans are not stored, {len(stored - wanted)} were never sent")
 
 
 def _by_agent(load: Load) -> dict[str, dict[str, int]]:
