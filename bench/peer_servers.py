@@ -1,4 +1,4 @@
-"""Other programs that take OTLP traces, each from PyPI in an environment of its own: how to install, start and ask them.
+"""Other programs that take OTLP traces, each from PyPI in an environment of its own: how to install, start, ask them.
 
 They run as their documentation has it for one machine, on loopback ports, with telemetry about themselves switched off.
 """

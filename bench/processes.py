@@ -34,9 +34,7 @@ def usage(root_pid: int) -> Mapping[str, Usage]:
     peak_mb: dict[str, float] = defaultdict(float)
     for pid in family & stats.keys():
         role = _role(pid)
-        # Of the root's children only those are read that live: those that ended are no part of what is measured.
-        own = stats[pid][11:13] if pid == root_pid else stats[pid][11:15]
-        cpu_s[role] += sum(map(int, own)) / _TICKS_PER_S
+        cpu_s[role] += sum(map(int, stats[pid][11:15])) / _TICKS_PER_S
         peak_mb[role] = max(peak_mb[role], _peak_mb(pid))
     return {role: Usage(cpu_s[role], peak_mb[role]) for role in sorted(cpu_s)}
 

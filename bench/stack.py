@@ -41,7 +41,7 @@ def running_stepwell(folder: Path | None = None, options: Sequence[str] = ()) ->
         ports = ["--port", "0", "--otlp-http-port", "0", "--otlp-grpc-port", "0"]
         command = [sys.executable, "-m", "stepwell_api.cli", "up", "--data-dir", str(data), *ports, *options]
         with running(command, Path(temporary) / "log") as process:
-            ready = _first_line(process)
+            ready = first_line(process)
             url = runtime_url(data, process.pid)
             assert url is not None, "it is written before the line"
             yield Stack(process.pid, ready["api"], ready["otlp_http"], ready["otlp_grpc"], url)
@@ -78,14 +78,14 @@ def running(
             process.stdout.close()
 
 
-def _first_line(process: subprocess.Popen[str]) -> dict[str, str]:
-    """What ``stepwell up`` tells once everything answers."""
+def first_line(process: subprocess.Popen[str]) -> dict[str, str]:
+    """What a command tells on standard output once it is ready."""
     assert process.stdout is not None
     if not select.select([process.stdout], [], [], LONGEST_START_S)[0]:
-        raise SystemExit(f"stepwell up was not ready within {LONGEST_START_S:.0f} s")
+        raise SystemExit(f"{process.args!r} was not ready within {LONGEST_START_S:.0f} s")
     line = process.stdout.readline()
     if not line:
-        raise SystemExit("stepwell up ended before it was ready")
+        raise SystemExit(f"{process.args!r} ended before it was ready")
     ready: dict[str, str] = json.loads(line)
     return ready
 
