@@ -1,13 +1,15 @@
 """Makes executions searchable: reads the words of their texts, some time after the fold, which reads no payload.
 
 An execution without its words is found all the same, by a look at its texts, as long as there are not too many. So this
-takes at most half of the time, beside the folds, and an execution gets its words once it has rested from folds.
+takes at most half of the time, only gaps in which no fold waits, and an execution gets its words once it has rested from
+folds. Where there are no gaps for long it goes on all the same, slowly.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -27,9 +29,10 @@ SQL = queries.load("search")
 RESTED: Final = timedelta(seconds=5)
 RECENT: Final = timedelta(days=2)
 EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
-_AT_ONCE: Final = 250
-_TEXTS_AT_ONCE: Final = 50
-"""Of so many runs the texts are in memory at a time."""
+_AT_ONCE: Final = 100
+_TEXTS_AT_ONCE: Final = 10
+"""Of so many runs the texts are in memory at a time; a fold that comes meanwhile waits for no more than their words."""
+_LONGEST_WAIT_S: Final = 30.0
 _BUDGET_S: Final = 2.0
 _EVERY_S: Final = 1.0
 _OLD_EVERY_S: Final = 10.0
@@ -49,12 +52,12 @@ class _Unread:
     span_ids: Sequence[bytes]
 
 
-async def keep_reading(database_url: str) -> None:
-    """Reads words until it is cancelled; on a connection of its own, so that no fold waits for it."""
+async def keep_reading(database_url: str, resting: asyncio.Event) -> None:
+    """Reads words until it is cancelled, on a connection of its own; `resting` is set while no fold waits."""
     while True:
         try:
             async with await connect(database_url, application_name="stepwell words") as connection:
-                await _take_turns(connection)
+                await _take_turns(connection, resting)
         except (DatabaseUnavailableError, *UNAVAILABLE) as error:
             log.warning("database unavailable, words wait", extra={"reason": type(error).__name__})
         except psycopg.Error:
@@ -62,15 +65,24 @@ async def keep_reading(database_url: str) -> None:
         await asyncio.sleep(_AWAY_S)
 
 
-async def _take_turns(connection: psycopg.AsyncConnection[Any]) -> None:
+async def _take_turns(connection: psycopg.AsyncConnection[Any], resting: asyncio.Event) -> None:
     """Recent executions first; afterwards it rests at least as long as it took."""
+
+    async def gap() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(resting.wait(), _LONGEST_WAIT_S)
+
     old_due_s = 0.0
     while True:
         start_s = time.monotonic()
-        await read_words(connection, since=datetime.now(UTC) - RECENT, budget_s=_BUDGET_S)
-        if start_s >= old_due_s and await read_words(connection, budget_s=_BUDGET_S) < _AT_ONCE:
+        await read_words(connection, since=datetime.now(UTC) - RECENT, budget_s=_BUDGET_S, gap=gap)
+        if start_s >= old_due_s and await read_words(connection, budget_s=_BUDGET_S, gap=gap) < _AT_ONCE:
             old_due_s = time.monotonic() + _OLD_EVERY_S
         await asyncio.sleep(max(_EVERY_S, time.monotonic() - start_s))
+
+
+async def _at_once() -> None:
+    """Waits for nothing."""
 
 
 async def read_words(
@@ -79,14 +91,16 @@ async def read_words(
     since: datetime = EVER,
     rested: timedelta = RESTED,
     budget_s: float = float("inf"),
+    gap: Callable[[], Awaitable[None]] = _at_once,
 ) -> int:
     """Gives executions that started at or after `since` their words; their number. Several workers may do so at once.
 
-    Stops after `budget_s`, or once none is left that was not folded within `rested`.
+    Stops after `budget_s`, or once none is left that was not folded within `rested`. Awaits a `gap` before every few.
     """
     stop_s = time.monotonic() + budget_s
     total = 0
     while True:
+        await gap()
         async with connection.transaction():
             done = await _read_some(connection, since, rested)
         total += done

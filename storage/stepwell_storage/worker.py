@@ -99,6 +99,7 @@ class _Worker:
         self._listening = listening
         self._database_url = settings.database_url
         self._rest_until: dict[folding.Key, float] = {}
+        self._resting = asyncio.Event()
         self._drop_after = timedelta(seconds=settings.drop_after_s)
         self._stale_after = timedelta(seconds=settings.stale_after_s)
         stale_every_s = min(max(settings.stale_after_s / 4, 0.2), 2.0)
@@ -124,7 +125,7 @@ class _Worker:
         listener = asyncio.create_task(self._listen(woken))
         retention = asyncio.create_task(passes.keep_making(self._database_url))
         packer = asyncio.create_task(packing.keep_packing(self._database_url))
-        reader = asyncio.create_task(searching.keep_reading(self._database_url))
+        reader = asyncio.create_task(searching.keep_reading(self._database_url, self._resting))
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -132,11 +133,13 @@ class _Worker:
                 await self._do_chores()
                 pause_s = await self._fold_due()
                 if pause_s > 0:
+                    self._resting.set()
                     waking = asyncio.create_task(woken.wait())
                     await asyncio.wait(
                         (waking, stopping, listener), timeout=pause_s, return_when=asyncio.FIRST_COMPLETED
                     )
                     waking.cancel()
+                    self._resting.clear()
                 if listener.done():
                     listener.result()
         finally:

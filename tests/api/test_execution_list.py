@@ -286,3 +286,15 @@ async def test_words_are_read_of_executions_that_rest(database_url: str, connect
     assert await read_words(connection, rested=timedelta(0), since=NOON + timedelta(days=1)) == 0
     assert await read_words(connection, rested=timedelta(0)) == 2
     assert await read_words(connection, rested=timedelta(0)) == 0
+
+
+async def test_words_are_read_in_gaps_between_folds(database_url: str, connection: psycopg.AsyncConnection) -> None:
+    await store_steps(database_url, with_steps())
+    unread: list[int] = []
+
+    async def gap() -> None:
+        cursor = await connection.execute("SELECT count(*) FROM analytics.agent_executions WHERE words IS NULL")
+        unread.extend([row[0] async for row in cursor])
+
+    assert await read_words(connection, rested=timedelta(0), gap=gap) == 2
+    assert unread == [2]
