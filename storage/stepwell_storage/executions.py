@@ -4,29 +4,25 @@ An execution's start time may move while spans arrive, and a partition column is
 deleted and the new one inserted in one transaction, under the trace's lock, which the worker holds.
 """
 
-import json
 import uuid
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any, Final
 
-import orjson
 import psycopg
-from psycopg.types.json import Jsonb
 
 from stepwell_storage import process_memory, queries
-from stepwell_storage.fold.path import logical_names
+from stepwell_storage.arrays import array_of, array_of_ids, array_of_texts, array_of_times, array_of_uuids
 from stepwell_storage.model import Execution, Status
-from stepwell_storage.places import array_of, array_of_ids, columns_of_places
 from stepwell_storage.rollups import deltas
 from stepwell_storage.rollups.deltas import Changes
-from stepwell_storage.rollups.figures import Run, run_of
-from stepwell_storage.rollups.stored import figures_of, run_of_row
-from stepwell_storage.times import to_datetime
-from stepwell_storage.traces import TraceWindow, columns_of
+from stepwell_storage.rollups.figures import Run
+from stepwell_storage.rollups.parts import run_of
+from stepwell_storage.rollups.stored import run_of_row
+from stepwell_storage.rows import timestamp
+from stepwell_storage.run_lines import Payload, run_line
+from stepwell_storage.traces import TraceWindow, columns_of, ids_of
 
 SQL = queries.load("fold")
 
@@ -35,9 +31,7 @@ OPEN: Final = frozenset({Status.PENDING, Status.RUNNING})
 COLD_AFTER: Final = timedelta(days=1)
 """Well before TimescaleDB stores a chunk by columns; from then on executions are deleted one by one."""
 
-_MAX_EDGES: Final = 500
-
-Payload = tuple[str | None, str | None]
+_NOTHING: Final[Payload] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +59,19 @@ async def replace_executions(
     payloads = await _payloads(connection, folded)
     memory_mb = await process_memory.of_executions(connection, folded)
     now = datetime.now(UTC)
-    count = 0
-    async with connection.cursor() as cursor, cursor.copy(SQL.copy_executions) as copy:
-        for window, executions in folded.items():
-            for execution in executions:
-                key = (window.workspace_id, execution.execution_id)
-                told = execution if execution.process_key is None else replace(execution, memory_mb=memory_mb.get(key))
-                run = run_of(window.workspace_id, told)
-                changes.add([run])
-                await copy.write_row(_row(run, told, payloads[key], created_at.get(key, now)))
-                count += 1
+    lines: list[str] = []
+    for window, executions in folded.items():
+        for execution in executions:
+            key = (window.workspace_id, execution.execution_id)
+            told = replace(execution, memory_mb=memory_mb[key]) if key in memory_mb else execution
+            run = run_of(window.workspace_id, told)
+            changes.add([run])
+            lines.append(run_line(run, told, payloads.get(key, _NOTHING), created_at.get(key, now).isoformat()))
+    if lines:
+        async with connection.cursor() as cursor, cursor.copy(SQL.copy_executions) as copy:
+            await copy.write("".join(lines).encode())
     await deltas.write(connection, changes)
-    return count
+    return len(lines)
 
 
 async def delete_executions(connection: psycopg.AsyncConnection[Any], gone: Sequence[Known]) -> int:
@@ -90,15 +85,12 @@ async def delete_executions(connection: psycopg.AsyncConnection[Any], gone: Sequ
     changes = Changes()
     changes.take_away(runs)
     await deltas.write(connection, changes)
-    ids = {"workspace_ids": [k.workspace_id for k in gone], "execution_ids": [k.execution_id for k in gone]}
-    await connection.execute(SQL.delete_keys, ids)
+    await _delete_keys(connection, gone)
     return len(gone)
 
 
 async def _known(connection: psycopg.AsyncConnection[Any], windows: Sequence[TraceWindow]) -> list[Known]:
-    columns = columns_of(windows)
-    parameters = {name: columns[name] for name in ("workspace_ids", "trace_ids")}
-    cursor = await connection.execute(SQL.known_executions, parameters)
+    cursor = await connection.execute(SQL.known_executions, ids_of(windows))
     return [Known(*row) for row in await cursor.fetchall()]
 
 
@@ -109,8 +101,12 @@ async def _delete(connection: psycopg.AsyncConnection[Any], known: Sequence[Know
     hot = [place for place in places if place[2] >= hot_since]
     rows: list[Any] = []
     if hot:
-        workspace_ids, execution_ids, starts = (list(column) for column in zip(*hot, strict=True))
-        keys = {"workspace_ids": workspace_ids, "execution_ids": execution_ids, "start_times": starts}
+        workspace_ids, execution_ids, starts = zip(*hot, strict=True)
+        keys = {
+            "workspace_ids": array_of_uuids(workspace_ids),
+            "execution_ids": array_of_texts(execution_ids),
+            "start_times": array_of_times(starts),
+        }
         bounds = {"lowest": min(starts), "highest": max(starts)}
         rows += await (await connection.execute(SQL.delete_executions, {**keys, **bounds})).fetchall()
     for workspace_id, execution_id, start_time in places:
@@ -126,180 +122,57 @@ async def _write_keys(
     known: Sequence[Known],
 ) -> None:
     rows = [(window.workspace_id, execution) for window, executions in folded.items() for execution in executions]
-    kept = {(workspace_id, execution.execution_id) for workspace_id, execution in rows}
-    gone = [k for k in known if (k.workspace_id, k.execution_id) not in kept]
-    if gone:
-        ids = {"workspace_ids": [k.workspace_id for k in gone], "execution_ids": [k.execution_id for k in gone]}
-        await connection.execute(SQL.delete_keys, ids)
+    if known:
+        kept = {(workspace_id, execution.execution_id) for workspace_id, execution in rows}
+        await _delete_keys(connection, [k for k in known if (k.workspace_id, k.execution_id) not in kept])
     if rows:
+        executions = [execution for _, execution in rows]
         parameters = {
-            "workspace_ids": [workspace_id for workspace_id, _ in rows],
-            "execution_ids": [execution.execution_id for _, execution in rows],
-            "trace_ids": [execution.trace_id for _, execution in rows],
-            "start_times": [to_datetime(execution.start_ns) for _, execution in rows],
-            "process_keys": [execution.process_key for _, execution in rows],
-            "last_activity_times": [to_datetime(execution.last_activity_ns) for _, execution in rows],
-            "are_open": [execution.status in OPEN for _, execution in rows],
+            "workspace_ids": array_of_uuids([workspace_id for workspace_id, _ in rows]),
+            "execution_ids": array_of_texts([execution.execution_id for execution in executions]),
+            "trace_ids": array_of_ids([execution.trace_id for execution in executions]),
+            "start_times": array_of_texts([timestamp(execution.start_ns) for execution in executions]),
+            "process_keys": array_of_ids([execution.process_key for execution in executions]),
+            "last_activity_times": array_of_texts([timestamp(execution.last_activity_ns) for execution in executions]),
+            "are_open": array_of([execution.status in OPEN for execution in executions]),
         }
         await connection.execute(SQL.upsert_keys, parameters)
+
+
+async def _delete_keys(connection: psycopg.AsyncConnection[Any], gone: Sequence[Known]) -> None:
+    if gone:
+        parameters = {
+            "workspace_ids": array_of_uuids([k.workspace_id for k in gone]),
+            "execution_ids": array_of_texts([k.execution_id for k in gone]),
+        }
+        await connection.execute(SQL.delete_keys, parameters)
 
 
 async def _payloads(
     connection: psycopg.AsyncConnection[Any], folded: Mapping[TraceWindow, Sequence[Execution]]
 ) -> dict[tuple[uuid.UUID, str], Payload]:
-    """(input, output) of each execution, from the spans that the fold chose."""
-    wanted = [
-        (window, span_id)
-        for window, executions in folded.items()
-        for execution in executions
-        for span_id in {execution.input_span_id, execution.output_span_id}
-        if span_id is not None
-    ]
-    found: dict[tuple[TraceWindow, bytes], Payload] = {}
-    if wanted:
-        parameters = {**columns_of([window for window, _ in wanted]), "span_ids": [span_id for _, span_id in wanted]}
-        cursor = await connection.execute(SQL.read_run_payload, parameters)
-        for place, span_id, given, returned in await cursor.fetchall():
-            found[wanted[place - 1][0], span_id] = given, returned
-    nothing: Payload = (None, None)
+    """(input, output) of each execution that has one, from the spans that the fold chose."""
+    wanted: list[tuple[TraceWindow, bytes]] = []
+    places: list[tuple[uuid.UUID, str, int | None, int | None]] = []
+    for window, executions in folded.items():
+        for execution in executions:
+            given = returned = None
+            if execution.input_span_id is not None:
+                wanted.append((window, execution.input_span_id))
+                given = len(wanted)
+            if execution.output_span_id == execution.input_span_id:
+                returned = given
+            elif execution.output_span_id is not None:
+                wanted.append((window, execution.output_span_id))
+                returned = len(wanted)
+            places.append((window.workspace_id, execution.execution_id, given, returned))
+    if not wanted:
+        return {}
+    windows = columns_of([window for window, _ in wanted])
+    parameters = {**windows, "span_ids": array_of_ids([span_id for _, span_id in wanted])}
+    cursor = await connection.execute(SQL.read_run_payload, parameters)
+    found: dict[int | None, Payload] = {place: (given, returned) for place, given, returned in await cursor.fetchall()}
     return {
-        (window.workspace_id, execution.execution_id): (
-            found.get((window, execution.input_span_id or b""), nothing)[0],
-            found.get((window, execution.output_span_id or b""), nothing)[1],
-        )
-        for window, executions in folded.items()
-        for execution in executions
+        (workspace_id, execution_id): (found.get(given, _NOTHING)[0], found.get(returned, _NOTHING)[1])
+        for workspace_id, execution_id, given, returned in places
     }
-
-
-def _row(run: Run, execution: Execution, payload: Payload, created_at: datetime) -> tuple[Any, ...]:
-    """The columns of ``copy_executions``, in its order."""
-    return (
-        *_identity(run.workspace_id, execution),
-        *payload,
-        *_course(execution),
-        *_usage(execution),
-        *_structure(execution),
-        Jsonb(figures_of(run), dumps=_compact),
-        created_at,
-    )
-
-
-def _compact(value: Any) -> bytes:
-    """JSON of what the fold counted; squares of durations may be larger than the faster writer takes."""
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        return json.dumps(value).encode()
-
-
-def _identity(workspace_id: uuid.UUID, execution: Execution) -> tuple[Any, ...]:
-    """Columns ``id`` to ``trigger_source``."""
-    return (
-        uuid.uuid5(workspace_id, execution.execution_id),
-        workspace_id,
-        execution.execution_id,
-        execution.trace_id.hex(),
-        execution.root_span_id.hex() if execution.root_span_id else None,
-        execution.parent_execution_id,
-        execution.agent_id,
-        execution.agent_name,
-        execution.user_id,
-        execution.session_id,
-        execution.trigger_type,
-        execution.trigger_source_json,
-    )
-
-
-def _course(execution: Execution) -> tuple[Any, ...]:
-    """Columns ``start_time`` to ``error_fingerprint``."""
-    return (
-        to_datetime(execution.start_ns),
-        None if execution.end_ns is None else to_datetime(execution.end_ns),
-        execution.duration_ms,
-        to_datetime(execution.last_activity_ns),
-        execution.status.value,
-        execution.error_type,
-        execution.error_message,
-        execution.error_step_name,
-        execution.error_fingerprint,
-    )
-
-
-def _usage(execution: Execution) -> tuple[Any, ...]:
-    """Columns ``credits_consumed`` to ``memory_usage_mb``."""
-    return (
-        execution.credits,
-        tokens_used(execution),
-        execution.prompt_tokens,
-        execution.completion_tokens,
-        execution.cost_usd,
-        execution.api_calls,
-        execution.memory_mb,
-    )
-
-
-def _structure(execution: Execution) -> tuple[Any, ...]:
-    """Columns ``steps_total`` to ``duplicates_of``."""
-    return (
-        execution.steps_total,
-        execution.steps_completed,
-        Jsonb(graph_summary(execution), dumps=_compact),
-        execution.path,
-        _checkpoints(execution),
-        execution.environment,
-        execution.runtime_mode,
-        execution.version,
-        execution.service_name,
-        execution.framework,
-        list(execution.models),
-        array_of_ids(place.step.span_id for place in execution.placements),
-        array_of(place.attempt for place in execution.placements),
-        array_of_ids(place.step.span_id for place in execution.placements if place.duplicate_of is not None),
-        *columns_of_places(execution),
-    )
-
-
-def tokens_used(execution: Execution) -> Jsonb | None:
-    """The specification's ``tokens_used``: only the classes that are known; ``None`` where none is."""
-    told = {
-        "prompt": execution.prompt_tokens,
-        "completion": execution.completion_tokens,
-        "cache_read": execution.cache_read_tokens,
-        "cache_write": execution.cache_write_tokens,
-        "reasoning": execution.reasoning_tokens,
-    }
-    known = {name: count for name, count in told.items() if count is not None}
-    return Jsonb(known) if known else None
-
-
-def graph_summary(execution: Execution) -> dict[str, Any]:
-    """The stored ``execution_graph``: path, how often each step ran, and which followed which how often.
-
-    Its size is bounded by the number of different names, not of steps; the API adds the tree of single steps.
-    """
-    steps = [p.step for p in execution.placements if p.duplicate_of is None]
-    inner = [step for step in steps if step.span_id != execution.root_span_id] or steps
-    names = logical_names(inner)
-    follows = Counter(pairwise(names)).most_common(_MAX_EDGES)
-    return {
-        "path": execution.path,
-        "nodes": [{"name": name, "count": count} for name, count in Counter(names).most_common(_MAX_EDGES)],
-        "edges": [{"from": a, "to": b, "count": count} for (a, b), count in follows],
-    }
-
-
-def _checkpoints(execution: Execution) -> list[Jsonb]:
-    return [
-        Jsonb(
-            {
-                "id": saved.checkpoint.id,
-                "time": to_datetime(saved.checkpoint.time_ns).isoformat(),
-                "state": None if saved.checkpoint.state_json is None else orjson.loads(saved.checkpoint.state_json),
-                "step_name": saved.step.step_name,
-                "span_id": saved.step.span_id.hex(),
-                "resume": None if saved.checkpoint.resume_json is None else orjson.loads(saved.checkpoint.resume_json),
-            }
-        )
-        for saved in execution.checkpoints
-    ]

@@ -13,7 +13,7 @@ from stepwell_storage import ledger, queries
 from stepwell_storage.fold.findings import excluded_tokens, orphans
 from stepwell_storage.ledger import Outcome, Source, Tally
 from stepwell_storage.model import Execution, Step
-from stepwell_storage.traces import TraceWindow, columns_of
+from stepwell_storage.traces import TraceWindow, columns_of, ids_of
 
 SQL = queries.load("ledger")
 
@@ -62,9 +62,7 @@ def _found(window: TraceWindow, steps: Sequence[Step], executions: Sequence[Exec
 
 async def _forgotten(connection: Connection, windows: Sequence[TraceWindow]) -> Tally:
     """What earlier folds had found, with its sign turned."""
-    columns = columns_of(windows)
-    parameters = {name: columns[name] for name in ("workspace_ids", "trace_ids")}
-    cursor = await connection.execute(SQL.forget_findings, parameters)
+    cursor = await connection.execute(SQL.forget_findings, ids_of(windows))
     kept = _tally(await cursor.fetchall())
     return Tally({line: -amount for line, amount in kept.items()})
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 
 from stepwell_storage import findings, idle, ledger, metrics, queries
+from stepwell_storage.arrays import array_of, array_of_ids, array_of_times, array_of_uuids
 from stepwell_storage.deletion import tombstones
 from stepwell_storage.executions import replace_executions
 from stepwell_storage.fold import fold_trace
@@ -107,7 +108,7 @@ async def _claim(connection: psycopg.AsyncConnection[Any], sequences: Sequence[i
     Log records, whose marks count no spans, widen no window, since it is for steps; but a trace that has nothing else
     gets one, by which it is found idle.
     """
-    cursor = await connection.execute(SQL.claim_marks, {"sequences": list(sequences)})
+    cursor = await connection.execute(SQL.claim_marks, {"sequences": array_of(sequences)})
     stepped: Marked = {}
     logged: Marked = {}
     for workspace_id, trace_id, earliest, latest, span_count in await cursor.fetchall():
@@ -116,7 +117,9 @@ async def _claim(connection: psycopg.AsyncConnection[Any], sequences: Sequence[i
         marked[workspace_id, trace_id] = min(known[0], earliest), max(known[1], latest)
     if not (stepped or logged):
         return []
-    await connection.execute(SQL.lock_traces, {"trace_ids": [trace_id for _, trace_id in {**stepped, **logged}]})
+    await connection.execute(
+        SQL.lock_traces, {"trace_ids": array_of_ids([trace_id for _, trace_id in {**stepped, **logged}])}
+    )
     windows = await _windows(connection, SQL.widen_windows, stepped)
     return windows + await _windows(
         connection, SQL.ensure_windows, {key: times for key, times in logged.items() if key not in stepped}
@@ -127,10 +130,10 @@ async def _windows(connection: psycopg.AsyncConnection[Any], statement: str, mar
     if not marked:
         return []
     parameters = {
-        "workspace_ids": [workspace_id for workspace_id, _ in marked],
-        "trace_ids": [trace_id for _, trace_id in marked],
-        "earliest": [times[0] for times in marked.values()],
-        "latest": [times[1] for times in marked.values()],
+        "workspace_ids": array_of_uuids([workspace_id for workspace_id, _ in marked]),
+        "trace_ids": array_of_ids([trace_id for _, trace_id in marked]),
+        "earliest": array_of_times([times[0] for times in marked.values()]),
+        "latest": array_of_times([times[1] for times in marked.values()]),
     }
     cursor = await connection.execute(statement, parameters)
     return [TraceWindow(*row) for row in await cursor.fetchall()]

@@ -12,7 +12,7 @@ from typing import Any, Final
 import psycopg
 
 from stepwell_storage import findings, ledger, metrics, queries
-from stepwell_storage.traces import TraceWindow, columns_of
+from stepwell_storage.traces import TraceWindow, columns_of, ids_of
 
 SQL = queries.load("idle")
 FOLD_SQL = queries.load("fold")
@@ -27,7 +27,7 @@ Connection = psycopg.AsyncConnection[Any]
 async def mark(connection: Connection, windows: Sequence[TraceWindow]) -> None:
     """Notes that these traces hold no execution, in the caller's transaction."""
     if windows:
-        await connection.execute(SQL.mark_idle, _ids(windows))
+        await connection.execute(SQL.mark_idle, ids_of(windows))
 
 
 async def drop(connection: Connection, drop_after: timedelta) -> int:
@@ -67,24 +67,17 @@ class _Deleted:
 
 async def _delete(connection: Connection, found: Sequence[TraceWindow]) -> _Deleted:
     await connection.execute(FOLD_SQL.lock_traces, {"trace_ids": [window.trace_id for window in found]})
-    cursor = await connection.execute(SQL.forget_windows, _ids(found))
+    cursor = await connection.execute(SQL.forget_windows, ids_of(found))
     windows = [TraceWindow(*row) for row in await cursor.fetchall()]
     if not windows:
         return _Deleted()
     told = {"reason": REASON}
     finished = await _count(connection, SQL.delete_steps, {**columns_of(windows), **told})
-    live = await _count(connection, SQL.delete_live_steps, {**_ids(windows), **told})
-    logs = await _count(connection, SQL.delete_logs, {**_ids(windows), **told})
+    live = await _count(connection, SQL.delete_live_steps, {**ids_of(windows), **told})
+    logs = await _count(connection, SQL.delete_logs, {**ids_of(windows), **told})
     return _Deleted(finished + live, logs, await findings.forget(connection, windows))
 
 
 async def _count(connection: Connection, statement: str, parameters: dict[str, Any]) -> int:
     row = await (await connection.execute(statement, parameters)).fetchone()
     return 0 if row is None else int(row[0])
-
-
-def _ids(windows: Sequence[TraceWindow]) -> dict[str, Any]:
-    return {
-        "workspace_ids": [window.workspace_id for window in windows],
-        "trace_ids": [window.trace_id for window in windows],
-    }

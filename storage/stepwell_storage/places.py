@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from stepwell_storage.arrays import array_of
 from stepwell_storage.model import Execution, Placement, Status, Step
 
 _HAS_PARENT: Final = 1
@@ -106,13 +107,3 @@ def _mark(placement: Placement) -> int:
         | placement.counts_tokens * _COUNTS_TOKENS
         | (_STATUSES.index(placement.status) + 1 if is_told else 0) << _STATUS_SHIFT
     )
-
-
-def array_of_ids(ids: Iterable[bytes]) -> str:
-    """A ``bytea[]`` as PostgreSQL reads it."""
-    return array_of(rf'"\\x{span_id.hex()}"' for span_id in ids)
-
-
-def array_of(values: Iterable[object]) -> str:
-    """An array of numbers as PostgreSQL reads it, which takes a fraction of what the driver's own way takes."""
-    return "{" + ",".join(map(str, values)) + "}"

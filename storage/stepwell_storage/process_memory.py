@@ -15,10 +15,12 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 from stepwell_storage import queries
+from stepwell_storage.arrays import array_of_ids, array_of_texts, array_of_uuids
 from stepwell_storage.model import Execution, MemorySample
 from stepwell_storage.rollups import deltas
 from stepwell_storage.rollups.deltas import Changes
 from stepwell_storage.rollups.stored import run_of_row
+from stepwell_storage.rows import timestamp
 from stepwell_storage.times import EPOCH, to_datetime
 from stepwell_storage.traces import TraceWindow
 
@@ -115,13 +117,13 @@ async def of_executions(
     ]
     if not asked:
         return {}
-    process_keys = [process_key for _, process_key, _ in asked]
+    process_keys = array_of_ids([process_key for _, process_key, _ in asked])
     await connection.execute(SQL.lock_readers, {"process_keys": process_keys})
     parameters = {
-        "workspace_ids": [workspace_id for workspace_id, _, _ in asked],
+        "workspace_ids": array_of_uuids([workspace_id for workspace_id, _, _ in asked]),
         "process_keys": process_keys,
-        "starts": [to_datetime(execution.start_ns) for *_, execution in asked],
-        "ends": [to_datetime(execution.last_activity_ns) for *_, execution in asked],
+        "starts": array_of_texts([timestamp(execution.start_ns) for *_, execution in asked]),
+        "ends": array_of_texts([timestamp(execution.last_activity_ns) for *_, execution in asked]),
     }
     cursor = await connection.execute(SQL.memory_of_runs, parameters)
     told = zip(asked, await cursor.fetchall(), strict=True)

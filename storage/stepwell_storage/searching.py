@@ -1,8 +1,8 @@
 """Makes executions searchable: reads the words of their texts, some time after the fold, which reads no payload.
 
 An execution without its words is found all the same, by a look at its texts, as long as there are not too many. So this
-takes at most half of the time, only gaps in which no fold waits, and an execution gets its words once it has rested from
-folds. Where there are no gaps for long it goes on all the same, slowly.
+takes at most half of the time, only gaps in which no fold waits, and an execution gets its words once it has rested
+from folds. Where there are no gaps for long it goes on all the same, slowly.
 """
 
 import asyncio

@@ -10,6 +10,7 @@ import orjson
 import psycopg
 
 from stepwell_storage import queries
+from stepwell_storage.arrays import array_of_ids, array_of_times, array_of_uuids
 from stepwell_storage.model import Checkpoint, Role, Status, Step, StepType
 from stepwell_storage.times import to_ns
 
@@ -27,14 +28,21 @@ class TraceWindow:
 
 
 def columns_of(windows: Sequence[TraceWindow]) -> dict[str, Any]:
-    """The windows as query parameters: one list for each column, and the bounds over all."""
+    """The windows as query parameters: one array for each column, and the bounds over all."""
     return {
-        "workspace_ids": [window.workspace_id for window in windows],
-        "trace_ids": [window.trace_id for window in windows],
-        "earliest": [window.earliest for window in windows],
-        "latest": [window.latest for window in windows],
+        **ids_of(windows),
+        "earliest": array_of_times([window.earliest for window in windows]),
+        "latest": array_of_times([window.latest for window in windows]),
         "lowest": min(window.earliest for window in windows),
         "highest": max(window.latest for window in windows),
+    }
+
+
+def ids_of(windows: Sequence[TraceWindow]) -> dict[str, str]:
+    """Workspaces and traces as query parameters."""
+    return {
+        "workspace_ids": array_of_uuids([window.workspace_id for window in windows]),
+        "trace_ids": array_of_ids([window.trace_id for window in windows]),
     }
 
 
@@ -45,18 +53,19 @@ async def read_narrow(
 
     A step has input or output, too, where messages in its logs give it one.
     """
-    found: dict[TraceWindow, list[Step]] = {window: [] for window in windows}
+    found: list[list[Step]] = [[] for _ in windows]
     if windows:
         columns = columns_of(windows)
         async with connection.cursor(binary=True) as cursor:
             await cursor.execute(SQL.read_narrow, columns)
             rows = await cursor.fetchall()
-            await cursor.execute(SQL.read_message_spans, {key: columns[key] for key in ("workspace_ids", "trace_ids")})
+            await cursor.execute(SQL.read_message_spans, ids_of(windows))
             messages = {(place, span_id): told for place, span_id, *told in await cursor.fetchall()}
         for row in rows:
-            window = windows[row[0] - 1]
-            found[window].append(step_of_row(window.trace_id, row, messages.get(row[:2], (False, False))))
-    return found
+            at = row[0] - 1
+            told = messages.get(row[:2], _NO_MESSAGES) if messages else _NO_MESSAGES
+            found[at].append(step_of_row(windows[at].trace_id, row, told))
+    return dict(zip(windows, found, strict=True))
 
 
 async def read_steps(connection: psycopg.AsyncConnection[Any], workspace_id: UUID, trace_id: bytes) -> list[Step]:
@@ -81,6 +90,7 @@ def step_of_row(trace_id: bytes, row: Sequence[Any], has_messages: Sequence[bool
     ))  # fmt: skip
 
 
+_NO_MESSAGES = (False, False)
 _NO_PAYLOAD = (None,) * (len(Step._fields) - 1 - Step._fields.index("is_live"))
 _ROLES = {role.value: role for role in Role}
 _STATUSES = {status.value: status for status in Status}

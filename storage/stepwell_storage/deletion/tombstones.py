@@ -10,7 +10,7 @@ import psycopg
 from stepwell_storage import ledger, queries
 from stepwell_storage.deletion import rows
 from stepwell_storage.model import Step
-from stepwell_storage.traces import TraceWindow
+from stepwell_storage.traces import TraceWindow, ids_of
 
 SQL = queries.load("deletion")
 
@@ -36,11 +36,7 @@ async def sort_out(connection: Connection, windows: Sequence[TraceWindow]) -> So
     """Deletes what came of traces that were deleted whole, in the fold's transaction, which holds their locks."""
     if not windows:
         return SortedOut([], {})
-    parameters = {
-        "workspace_ids": [window.workspace_id for window in windows],
-        "trace_ids": [window.trace_id for window in windows],
-    }
-    cursor = await connection.execute(SQL.tombstones, parameters)
+    cursor = await connection.execute(SQL.tombstones, ids_of(windows))
     found = {windows[place - 1]: span_ids for place, span_ids in await cursor.fetchall()}
     whole = [window for window, span_ids in found.items() if span_ids is None]
     deleted = await rows.delete_traces(connection, whole)

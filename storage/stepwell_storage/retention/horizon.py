@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 
 from stepwell_storage import queries
+from stepwell_storage.arrays import array_of_times, array_of_uuids
 from stepwell_storage.model import Fact, LogRecord, Step
 from stepwell_storage.times import to_ns
 from stepwell_storage.traces import TraceWindow
@@ -49,8 +50,8 @@ async def sort_out(connection: Connection, windows: Sequence[TraceWindow]) -> Ag
     if not windows:
         return Aged([], [])
     parameters = {
-        "workspace_ids": [window.workspace_id for window in windows],
-        "earliest": [window.earliest for window in windows],
+        "workspace_ids": array_of_uuids([window.workspace_id for window in windows]),
+        "earliest": array_of_times([window.earliest for window in windows]),
     }
     cursor = await connection.execute(SQL.closed, parameters)
     found = {windows[place - 1]: is_closed for place, is_closed in await cursor.fetchall()}

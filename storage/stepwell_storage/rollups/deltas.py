@@ -5,8 +5,9 @@ that wait here to what `compaction` has summed up. Appending takes no lock that 
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import md5
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 import psycopg
@@ -22,13 +23,15 @@ from stepwell_storage.rollups.figures import (
     Kind,
     Run,
     contributions,
+    wider,
 )
-from stepwell_storage.times import to_datetime
+from stepwell_storage.rows import CACHED_TEXTS, NULL, escape, timestamp
 
 SQL = queries.load("rollups")
 
 
-ANYWHERE = ("", "")
+CACHED_NAME_CHARACTERS: Final = 256
+ANYWHERE: Final = ("", "")
 """Environment and version of what is added up over all of them."""
 
 
@@ -68,10 +71,9 @@ class Changes:
 
     def _count(self, run: Run, *, sign: int) -> None:
         hour = run.start_ns // NS_PER_HOUR
-        here = self._sums.setdefault((run.workspace_id, hour, run.environment or "", run.version or ""), {})
-        anywhere = self._sums.setdefault((run.workspace_id, hour, *ANYWHERE), {})
-        for agent_id, item, figures in contributions(run):
-            sums = anywhere if item.kind is Kind.TOTAL else here
+        agent_id = run.agent_id
+        sums = self._sums.setdefault((run.workspace_id, hour, run.environment or "", run.version or ""), {})
+        for item, figures in contributions(run):
             total = sums.get((agent_id, item))
             if total is None:
                 total = sums[agent_id, item] = Figures()
@@ -81,10 +83,25 @@ class Changes:
         """What is left to add."""
         return [
             (Key(workspace_id, agent_id, hour, environment, version, item), figures)
-            for (workspace_id, hour, environment, version), sums in self._sums.items()
+            for (workspace_id, hour, environment, version), sums in self._widened().items()
             for (agent_id, item), figures in sums.items()
             if not figures.is_nothing()
         ]
+
+    def _widened(self) -> dict[_Place, dict[tuple[str, Item], Figures]]:
+        """The sums together with the wider ones, which are summed up only now: there are fewer sums than runs."""
+        widened: dict[_Place, dict[tuple[str, Item], Figures]] = {}
+        for place, sums in self._sums.items():
+            here = widened.setdefault(place, {})
+            here.update(sums)
+            for (agent_id, item), figures in sums.items():
+                for wider_id in wider(agent_id, item):
+                    there = widened.setdefault((*place[:2], *ANYWHERE), {}) if wider_id[1].kind is Kind.TOTAL else here
+                    total = there.get(wider_id)
+                    if total is None:
+                        total = there[wider_id] = Figures()
+                    total.take_in(figures)
+        return widened
 
 
 async def write(connection: psycopg.AsyncConnection[Any], changes: Changes) -> None:
@@ -92,43 +109,52 @@ async def write(connection: psycopg.AsyncConnection[Any], changes: Changes) -> N
     sums = changes.sums()
     if not sums:
         return
+    lines = "".join([_line(key, figures) for key, figures in sums]).encode()
     async with connection.cursor() as cursor, cursor.copy(SQL.copy_deltas) as copy:
-        for key, figures in sums:
-            await copy.write_row(_row(key, figures))
+        await copy.write(lines)
 
 
-def _row(key: Key, figures: Figures) -> tuple[Any, ...]:
+_ZEROS: Final = ["0"] * len(MEASURES)
+_EXPONENTS: Final = [f"e-{SCALES[name]}" if SCALES[name] else "" for name in MEASURES]
+"""What makes a decimal number of an amount."""
+
+
+def _line(key: Key, figures: Figures) -> str:
     """The columns of ``copy_deltas``, in its order."""
-    return (
-        key.workspace_id,
-        key.agent_id,
-        to_datetime(key.hour * NS_PER_HOUR),
-        key.environment,
-        key.version,
-        key.item.kind.value,
-        item_id(key.item),
-        key.item.name,
-        key.item.detail,
-        key.item.step_name,
-        *(_decimal(amount, SCALES[name]) for name, amount in zip(MEASURES, figures.values(), strict=True)),
-        _array(histogram.to_array(figures.durations)),
-        _array(histogram.to_array(figures.memories)),
-        None if figures.last_seen_ns is None else to_datetime(figures.last_seen_ns),
-    )
+    amounts, item = _ZEROS.copy(), key.item
+    for at, amount in figures.amounts.items():
+        if amount:
+            amounts[at] = f"{amount}{_EXPONENTS[at]}"
+    fields = [
+        str(key.workspace_id),
+        escape(key.agent_id),
+        timestamp(key.hour * NS_PER_HOUR),
+        escape(key.environment),
+        escape(key.version),
+        *(_cached_fields(item) if len(item.name) <= CACHED_NAME_CHARACTERS else _item_fields(item)),
+        *amounts,
+        _array(figures.durations),
+        _array(figures.memories),
+        NULL if figures.last_seen_ns is None else timestamp(figures.last_seen_ns),
+    ]
+    return "\t".join(fields) + "\n"
 
 
-def item_id(item: Item) -> UUID:
-    """A short key for items whose text may be too long for an index."""
-    parts: Sequence[str | None] = (item.name, item.detail, item.step_name)
-    text = "\0".join("-" if part is None else f"+{part}" for part in parts)
-    return UUID(bytes=md5(text.encode(), usedforsecurity=False).digest())
+def _item_fields(item: Item) -> Sequence[str]:
+    """Kind, key, name, detail and step name."""
+    texts = [NULL if text is None else escape(text) for text in item[1:]]
+    return item.kind.value, _item_key(item), *texts
 
 
-def _array(counts: Sequence[int] | None) -> str | None:
-    """As PostgreSQL reads an array, which takes a fraction of what the driver's own way takes."""
-    return None if counts is None else "{" + ",".join(map(str, counts)) + "}"
+_cached_fields = lru_cache(maxsize=CACHED_TEXTS)(_item_fields)
 
 
-def _decimal(amount: int, digits: int) -> str | int:
-    """The amount as PostgreSQL reads a decimal number."""
-    return f"{amount}e-{digits}" if digits and amount else amount
+def _item_key(item: Item) -> str:
+    """A short key, 32 hex digits, for items whose text may be too long for an index."""
+    text = "\0".join("-" if part is None else f"+{part}" for part in item[1:])
+    return md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _array(counts: histogram.Histogram) -> str:
+    held = histogram.to_array(counts) if counts else None
+    return NULL if held is None else "{" + ",".join(map(str, held)) + "}"

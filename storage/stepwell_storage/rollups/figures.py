@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from stepwell_storage.model import Execution, Placement, Role, Status
+from stepwell_storage.model import Status
 from stepwell_storage.rollups import histogram
 
 NS_PER_HOUR: Final = 3_600_000_000_000
@@ -101,7 +101,8 @@ class Figures:
         mine = self.amounts
         for at, amount in other.amounts.items():
             mine[at] += sign * amount
-        histogram.add(self.durations, other.durations, sign=sign)
+        if other.durations:
+            histogram.add(self.durations, other.durations, sign=sign)
         if other.memories:
             histogram.add(self.memories, other.memories, sign=sign)
         if other.last_seen_ns is None:
@@ -110,6 +111,12 @@ class Figures:
             self.last_seen_ns = max(other.last_seen_ns, self.last_seen_ns or other.last_seen_ns)
         else:
             self.seen_before_ns = max(other.last_seen_ns, self.seen_before_ns or other.last_seen_ns)
+
+    def take_in(self, other: "Figures") -> None:
+        """Adds another sum of what was added and taken away."""
+        self.add(other)
+        if other.seen_before_ns is not None:
+            self.seen_before_ns = max(other.seen_before_ns, self.seen_before_ns or other.seen_before_ns)
 
     def values(self) -> list[int]:
         """The amount of each of `MEASURES`."""
@@ -124,6 +131,15 @@ class Figures:
     def take_status(self, status: Status) -> None:
         """Counts one run or call of that status."""
         self.amounts[_STATUS[status]] += 1
+
+    def take_step(self, amounts: Iterable[tuple[int, int]], duration_ms: float | None) -> None:
+        """Adds what a step adds, by index in `MEASURES`, and its duration, if that is known, to the histogram."""
+        mine = self.amounts
+        for at, amount in amounts:
+            mine[at] += amount
+        if duration_ms is not None:
+            bucket = histogram.bucket_of(duration_ms)
+            self.durations[bucket] = self.durations.get(bucket, 0) + 1
 
     def take_duration(self, duration_ms: float | None) -> None:
         """Counts a known duration."""
@@ -196,55 +212,35 @@ class Run:
     """Steps by name and models, as they were counted when the row was written."""
 
 
-def run_of(workspace_id: UUID, execution: Execution) -> Run:
-    """The run that a fold gave."""
-    return Run(
-        workspace_id=workspace_id,
-        agent_id=execution.agent_id,
-        agent_name=execution.agent_name,
-        environment=execution.environment,
-        version=execution.version,
-        start_ns=execution.start_ns,
-        last_activity_ns=execution.last_activity_ns,
-        status=execution.status,
-        duration_ms=execution.duration_ms,
-        path=execution.path,
-        error_type=execution.error_type,
-        error_step_name=execution.error_step_name,
-        error_fingerprint=execution.error_fingerprint,
-        prompt_tokens=execution.prompt_tokens,
-        completion_tokens=execution.completion_tokens,
-        cost_usd=execution.cost_usd,
-        credits=execution.credits,
-        api_calls=execution.api_calls,
-        memory_mb=execution.memory_mb,
-        steps_total=execution.steps_total,
-        parts=tuple(_parts(execution).items()),
-    )
+def contributions(run: Run) -> Iterator[tuple[Item, Figures]]:
+    """(item, figures) of everything that the run adds to its agent, in its environment and version: itself, its path,
+    failure, steps and models. What else it adds to, `wider` tells.
 
-
-def contributions(run: Run) -> Iterator[tuple[str, Item, Figures]]:
-    """(agent, item, figures) of everything that the run adds: itself, its path, failure, steps and models.
-
-    The figures are shared between the agent and `ALL_AGENTS`; whoever changes them copies first.
+    Whoever changes the figures copies first.
     """
-    whole = _whole(run)
-    for kind in (Kind.TOTAL, Kind.EXECUTION):
-        yield run.agent_id, Item(kind, detail=run.agent_name), whole
-        yield ALL_AGENTS, Item(kind), whole
-    yield run.agent_id, Item(Kind.PATH, run.path), _course(run)
     ending = _ENDINGS.get(run.status)
     if ending is not None:
-        failure = Item(ending, run.error_fingerprint or "", run.error_type, run.error_step_name)
-        figures = _failure(run)
-        yield run.agent_id, failure, figures
-        yield ALL_AGENTS, failure, figures
-    for item, figures in run.parts:
-        yield run.agent_id, item, figures
+        yield Item(ending, run.error_fingerprint or "", run.error_type, run.error_step_name), _ended(run)
+    course = _ended(run)
+    course.take_usage(run.prompt_tokens, run.completion_tokens, run.cost_usd)
+    course.take_credits(run.credits)
+    yield Item(Kind.PATH, run.path), course
+    yield Item(Kind.EXECUTION, detail=run.agent_name), _whole(run, course)
+    yield from run.parts
 
 
-def _whole(run: Run) -> Figures:
-    figures = _course(run)
+def wider(agent_id: str, item: Item) -> Sequence[tuple[str, Item]]:
+    """(agent, item) of the wider sums that take in one of an agent: those of all agents, and of all places."""
+    if item.kind is Kind.EXECUTION:
+        total, totals = Item(Kind.TOTAL, detail=item.detail), Item(Kind.TOTAL)
+        return (ALL_AGENTS, Item(Kind.EXECUTION)), (agent_id, total), (ALL_AGENTS, totals)
+    if item.kind is Kind.FAILURE or item.kind is Kind.TIMEOUT:
+        return ((ALL_AGENTS, item),)
+    return ()
+
+
+def _whole(run: Run, course: Figures) -> Figures:
+    figures = Figures(course.amounts.copy(), course.durations)
     figures.take_memory(run.memory_mb)
     figures.count("api_calls", run.api_calls)
     figures.count("steps", run.steps_total)
@@ -252,85 +248,9 @@ def _whole(run: Run) -> Figures:
     return figures
 
 
-def _course(run: Run) -> Figures:
-    figures = _failure(run)
-    figures.take_usage(run.prompt_tokens, run.completion_tokens, run.cost_usd)
-    figures.take_credits(run.credits)
-    return figures
-
-
-def _failure(run: Run) -> Figures:
+def _ended(run: Run) -> Figures:
     figures = Figures()
     figures.take_status(run.status)
     figures.count("executions", 1)
     figures.take_duration(run.duration_ms)
-    return figures
-
-
-def _parts(execution: Execution) -> dict[Item, Figures]:
-    """Steps by name and operation, model calls by model; reports of a call that is counted already are left out."""
-    parts: dict[Item, Figures] = {}
-    for placement in execution.placements:
-        if placement.duplicate_of is not None:
-            continue
-        for item in _items_of(execution, placement):
-            figures = parts.get(item)
-            if figures is None:
-                figures = parts[item] = Figures()
-                figures.count("executions", 1)
-            _take_step(figures, placement, is_success=execution.status is Status.SUCCESS)
-    return parts
-
-
-def _items_of(execution: Execution, placement: Placement) -> Iterable[Item]:
-    step = placement.step
-    kind = Kind.ROOT if step.span_id == execution.root_span_id else Kind.STEP
-    yield Item(kind, step.step_name, placement.operation)
-    if step.role is Role.MODEL and step.model:
-        yield Item(Kind.MODEL, step.model, step.provider)
-
-
-def _take_step(figures: Figures, placement: Placement, *, is_success: bool) -> None:
-    step = placement.step
-    figures.take_status(placement.status)
-    figures.take_duration(step.duration_ms)
-    if placement.counts_tokens:
-        figures.take_usage(step.prompt_tokens, step.completion_tokens, step.cost_usd)
-    figures.take_credits(step.credits)
-    if placement.attempt > 1:
-        figures.count("retries", 1)
-    if placement.self_duration_ms is not None:
-        figures.count("self_ms", scaled(placement.self_duration_ms, 6))
-    if placement.critical_ns:
-        figures.count("critical_ms", placement.critical_ns)
-        if is_success:
-            figures.count("critical_success_ms", placement.critical_ns)
-
-
-def dump_parts(parts: Iterable[tuple[Item, Figures]]) -> list[list[Any]]:
-    """The figures of steps and models as JSON for the execution's row, to take away what a fold replaces.
-
-    ``[kind, name, detail, {measure: amount}, {bucket: count}]`` each, zeros left out.
-    """
-    return [
-        [
-            item.kind.value,
-            item.name,
-            item.detail,
-            {MEASURES[at]: amount for at, amount in figures.amounts.items() if amount},
-            {str(bucket): count for bucket, count in figures.durations.items()},
-        ]
-        for item, figures in parts
-    ]
-
-
-def load_parts(rows: Iterable[Sequence[Any]]) -> tuple[tuple[Item, Figures], ...]:
-    """The reverse of `dump_parts`."""
-    return tuple((Item(Kind(kind), name, detail), _figures(*rest)) for kind, name, detail, *rest in rows)
-
-
-def _figures(amounts: Mapping[str, int], durations: Mapping[str, int]) -> Figures:
-    figures = Figures(durations={int(bucket): count for bucket, count in durations.items()})
-    for name, amount in amounts.items():
-        figures.amounts[_AT[name]] = amount
     return figures

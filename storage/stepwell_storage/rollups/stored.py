@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stepwell_storage.model import Status
-from stepwell_storage.rollups.figures import Run, dump_parts, load_parts
+from stepwell_storage.rollups.figures import Run
+from stepwell_storage.rollups.parts import dump_parts, load_parts
 from stepwell_storage.times import to_ns
 
 
-def figures_of(run: Run) -> dict[str, Any]:
+def figures_json(run: Run) -> str:
     """The column ``figures``: JSON's null there means that the run was never counted."""
-    return {"status": run.status.value, "parts": dump_parts(run.parts)}
+    return f'{{"status":"{run.status}","parts":{dump_parts(run.parts)}}}'
 
 
 def run_of_row(row: Sequence[Any]) -> Run | None:

@@ -98,20 +98,20 @@ ON CONFLICT (workspace_id, execution_id) DO UPDATE
 
 -- name: read_run_payload
 -- Input and output of the spans that give an execution its own; from messages in their logs where they have none.
-SELECT t.place, s.span_id,
+SELECT t.place,
        coalesce(s.input, (SELECT told.input FROM analytics.step_messages(t.workspace_id, t.trace_id, t.span_id) told))::text,
        coalesce(s.output, (SELECT told.output FROM analytics.step_messages(t.workspace_id, t.trace_id, t.span_id) told))::text
 FROM unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[], %(span_ids)s::bytea[],
             %(earliest)s::timestamptz[], %(latest)s::timestamptz[])
      WITH ORDINALITY AS t (workspace_id, trace_id, span_id, earliest, latest, place)
 CROSS JOIN LATERAL (
-    SELECT f.span_id, f.input, f.output
+    SELECT f.input, f.output
     FROM analytics.step_facts f
     WHERE f.workspace_id = t.workspace_id AND f.trace_id = t.trace_id AND f.span_id = t.span_id
       AND f.start_time BETWEEN t.earliest AND t.latest
       AND f.start_time BETWEEN %(lowest)s AND %(highest)s
     UNION ALL
-    SELECT l.span_id, l.input, l.output
+    SELECT l.input, l.output
     FROM analytics.live_steps l
     WHERE l.workspace_id = t.workspace_id AND l.trace_id = t.trace_id AND l.span_id = t.span_id
     LIMIT 1

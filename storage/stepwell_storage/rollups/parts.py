@@ -1,0 +1,145 @@
+"""What the steps of one execution add to the rollups: by name and operation, and model calls by model.
+
+Counted when the execution is folded, and kept with its row as JSON, so that whatever takes the run away takes away the
+same.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from stepwell_storage.model import Execution, Placement, Role, Status
+from stepwell_storage.rollups.figures import MEASURES, SCALES, Figures, Item, Kind, Run, scaled
+from stepwell_storage.rows import CACHED_TEXT_CHARACTERS, CACHED_TEXTS
+
+_AT: Final = {name: at for at, name in enumerate(MEASURES)}
+_NS: Final = 10 ** SCALES["duration_ms"]
+_STATUS: Final = {status: _AT[status.value] for status in Status}
+_EXECUTIONS: Final = _AT["executions"]
+_RETRIES: Final = _AT["retries"]
+_DURATION: Final = _AT["duration_count"]
+_SELF: Final = _AT["self_ms"]
+_CRITICAL: Final = _AT["critical_ms"]
+_CRITICAL_SUCCESS: Final = _AT["critical_success_ms"]
+_PROMPT: Final = _AT["prompt_tokens"]
+_COMPLETION: Final = _AT["completion_tokens"]
+_COST: Final = _AT["cost_usd"]
+_CREDITS: Final = _AT["credits"]
+
+
+def run_of(workspace_id: UUID, execution: Execution) -> Run:
+    """The run that a fold gave."""
+    return Run(
+        workspace_id=workspace_id,
+        agent_id=execution.agent_id,
+        agent_name=execution.agent_name,
+        environment=execution.environment,
+        version=execution.version,
+        start_ns=execution.start_ns,
+        last_activity_ns=execution.last_activity_ns,
+        status=execution.status,
+        duration_ms=execution.duration_ms,
+        path=execution.path,
+        error_type=execution.error_type,
+        error_step_name=execution.error_step_name,
+        error_fingerprint=execution.error_fingerprint,
+        prompt_tokens=execution.prompt_tokens,
+        completion_tokens=execution.completion_tokens,
+        cost_usd=execution.cost_usd,
+        credits=execution.credits,
+        api_calls=execution.api_calls,
+        memory_mb=execution.memory_mb,
+        steps_total=execution.steps_total,
+        parts=tuple(_parts(execution).items()),
+    )
+
+
+def _parts(execution: Execution) -> dict[Item, Figures]:
+    """Steps by name and operation, model calls by model; reports of a call that is counted already are left out."""
+    parts: dict[Item, Figures] = {}
+    is_success = execution.status is Status.SUCCESS
+    for placement in execution.placements:
+        if placement.duplicate_of is not None:
+            continue
+        step = placement.step
+        kind = Kind.ROOT if step.span_id == execution.root_span_id else Kind.STEP
+        amounts = _amounts_of(placement, is_success=is_success)
+        _part(parts, Item(kind, step.step_name, placement.operation)).take_step(amounts, step.duration_ms)
+        if step.role is Role.MODEL and step.model:
+            _part(parts, Item(Kind.MODEL, step.model, step.provider)).take_step(amounts, step.duration_ms)
+    return parts
+
+
+def _part(parts: dict[Item, Figures], item: Item) -> Figures:
+    figures = parts.get(item)
+    if figures is None:
+        figures = parts[item] = Figures()
+        figures.amounts[_EXECUTIONS] = 1
+    return figures
+
+
+def _amounts_of(placement: Placement, *, is_success: bool) -> list[tuple[int, int]]:
+    """(index in `MEASURES`, amount) of what a step adds; it tells at most a few of them."""
+    step = placement.step
+    amounts = [(_STATUS[placement.status], 1)]
+    if step.duration_ms is not None:
+        duration_ns = round(step.duration_ms * _NS)
+        amounts += [(_DURATION, 1), (_DURATION + 1, duration_ns), (_DURATION + 2, duration_ns * duration_ns)]
+    if placement.counts_tokens:
+        if step.prompt_tokens is not None:
+            amounts += [(_PROMPT, step.prompt_tokens), (_PROMPT + 1, 1)]
+        if step.completion_tokens is not None:
+            amounts += [(_COMPLETION, step.completion_tokens), (_COMPLETION + 1, 1)]
+        if step.cost_usd is not None:
+            amounts += [(_COST, scaled(step.cost_usd, SCALES["cost_usd"])), (_COST + 1, 1)]
+    if step.credits is not None:
+        amounts += [(_CREDITS, scaled(step.credits, SCALES["credits"])), (_CREDITS + 1, 1)]
+    if placement.attempt > 1:
+        amounts.append((_RETRIES, 1))
+    if placement.self_duration_ms is not None:
+        amounts.append((_SELF, round(placement.self_duration_ms * _NS)))
+    if placement.critical_ns:
+        amounts.append((_CRITICAL, placement.critical_ns))
+        if is_success:
+            amounts.append((_CRITICAL_SUCCESS, placement.critical_ns))
+    return amounts
+
+
+def dump_parts(parts: Iterable[tuple[Item, Figures]]) -> str:
+    """The figures of steps and models as JSON for the execution's row, to take away what a fold replaces.
+
+    ``[kind, name, detail, {measure: amount}, {bucket: count}]`` each, zeros left out. Written by hand: squares of
+    durations are larger than what fast writers of JSON take.
+    """
+    return "[" + ",".join([_part_json(item, figures) for item, figures in parts]) + "]"
+
+
+def _part_json(item: Item, figures: Figures) -> str:
+    amounts = ",".join([f'"{MEASURES[at]}":{amount}' for at, amount in figures.amounts.items() if amount])
+    durations = ",".join([f'"{bucket}":{count}' for bucket, count in figures.durations.items()])
+    return f'["{item.kind}",{quoted(item.name)},{quoted(item.detail)},{{{amounts}}},{{{durations}}}]'
+
+
+def quoted(text: str | None) -> str:
+    """A text as JSON; names repeat in nearly every run."""
+    return _quoted(text) if text is None or len(text) <= CACHED_TEXT_CHARACTERS else orjson.dumps(text).decode()
+
+
+@lru_cache(maxsize=CACHED_TEXTS)
+def _quoted(text: str | None) -> str:
+    return orjson.dumps(text).decode()
+
+
+def load_parts(rows: Iterable[Sequence[Any]]) -> tuple[tuple[Item, Figures], ...]:
+    """The reverse of `dump_parts`."""
+    return tuple((Item(Kind(kind), name, detail), _figures(*rest)) for kind, name, detail, *rest in rows)
+
+
+def _figures(amounts: Mapping[str, int], durations: Mapping[str, int]) -> Figures:
+    figures = Figures(durations={int(bucket): count for bucket, count in durations.items()})
+    for name, amount in amounts.items():
+        figures.amounts[_AT[name]] = amount
+    return figures
