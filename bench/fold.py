@@ -1,11 +1,11 @@
-"""What a span costs behind its acknowledgement: CPU time of the worker's fold, of rollups and of words, and of PostgreSQL.
+"""What a span costs behind its acknowledgement: CPU time of the fold, of rollups and of words, and of PostgreSQL's part.
 
     python -m bench.fold [--runs 5000] [--parts 1]
 
 Stores runs of fifty agents (`templates`) as a receiver leaves them, marks them, and lets the worker's own code work
-them off in this process, over an embedded PostgreSQL of its own. CPU time, unlike wall time, hardly depends on what else
-the machine does; that of PostgreSQL is its backend's, read from ``/proc``, so Linux alone. With several parts a run's
-steps come in as many commits, and each is folded before the next.
+them off in this process, over an embedded PostgreSQL of its own. CPU time depends less than wall time on what else the
+machine does; that of PostgreSQL is its backend's, read from ``/proc``, so Linux alone. With several parts a run's steps
+come in as many commits, and each is folded before the next.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 
 import psycopg
 from bench.dataset import SEED
-from bench.forms import Form, make_forms
+from bench.forms import make_forms
 from bench.templates import make_templates
 from bench.texts import Texts
 
@@ -37,7 +37,7 @@ TEMPLATES = 300
 RUNS_A_COMMIT = 50
 HOUR_US = 3_600_000_000
 
-# As a receiver's writer: one mark for each trace of a commit. {last} tells this commit's rows from those before.
+# As a receiver's writer: one mark for each trace of a commit.
 MARK = """
 INSERT INTO analytics.dirty_traces (workspace_id, trace_id, earliest, latest, span_count)
 SELECT workspace_id, trace_id, min(start_time), max(start_time), count(*)
@@ -54,7 +54,7 @@ class Cost:
 
 
 async def measure(url: str, runs: int, parts: int) -> dict[str, Cost]:
-    """The cost of each kind of work; `spans` of it are told by the caller's forms."""
+    """The cost of each kind of work for one span."""
     chance, texts = random.Random(SEED), Texts.make(random.Random(SEED))
     templates = make_templates(chance)
     weights = [template.weight for template in templates]
