@@ -1,4 +1,4 @@
-"""What a span costs behind its acknowledgement: CPU time of the fold, of rollups and of words, and of PostgreSQL's part.
+"""What a span costs behind its acknowledgement: CPU time of folds, of rollups and of words, and PostgreSQL's.
 
     python -m bench.fold [--runs 5000] [--parts 1]
 
