@@ -4,8 +4,10 @@ A crash in between leaves the marks where they were. Two workers never fold one 
 trace's advisory lock from before it reads the steps until its commit, so the last fold has seen every step.
 """
 
+import gc
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -77,7 +79,7 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
     """
     started = time.perf_counter()
     found = ledger.Tally()
-    async with connection.transaction():
+    async with _uncollected(), connection.transaction():
         windows = await _claim(connection, [sequence for trace in traces for sequence in trace.sequences])
         # Of closed traces some rows are gone: what was folded of them stays as it is until its own time is over.
         aged = await horizon.sort_out(connection, windows)
@@ -100,6 +102,18 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
     seconds = time.perf_counter() - started
     metrics.FOLD_SECONDS.observe(seconds)
     return seconds
+
+
+@asynccontextmanager
+async def _uncollected() -> AsyncIterator[None]:
+    """Keeps Python from searching for cycles meanwhile: a fold makes very many objects, and next to no cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 async def _claim(connection: psycopg.AsyncConnection[Any], sequences: Sequence[int]) -> list[TraceWindow]:

@@ -69,8 +69,10 @@ async def _take_turns(connection: psycopg.AsyncConnection[Any], resting: asyncio
     """Recent executions first; afterwards it rests at least as long as it took."""
 
     async def gap() -> None:
+        # Not wait_for, which swallows a cancellation that comes together with the event (CPython 3.11).
         with suppress(TimeoutError):
-            await asyncio.wait_for(resting.wait(), _LONGEST_WAIT_S)
+            async with asyncio.timeout(_LONGEST_WAIT_S):
+                await resting.wait()
 
     old_due_s = 0.0
     while True:

@@ -5,7 +5,7 @@ Everything is counted in integers, so that taking away what was added leaves exa
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -131,15 +131,6 @@ class Figures:
     def take_status(self, status: Status) -> None:
         """Counts one run or call of that status."""
         self.amounts[_STATUS[status]] += 1
-
-    def take_step(self, amounts: Iterable[tuple[int, int]], duration_ms: float | None) -> None:
-        """Adds what a step adds, by index in `MEASURES`, and its duration, if that is known, to the histogram."""
-        mine = self.amounts
-        for at, amount in amounts:
-            mine[at] += amount
-        if duration_ms is not None:
-            bucket = histogram.bucket_of(duration_ms)
-            self.durations[bucket] = self.durations.get(bucket, 0) + 1
 
     def take_duration(self, duration_ms: float | None) -> None:
         """Counts a known duration."""

@@ -4,6 +4,7 @@ Counted when the execution is folded, and kept with its row as JSON, so that wha
 same.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -13,12 +14,19 @@ import orjson
 
 from stepwell_storage.model import Execution, Placement, Role, Status
 from stepwell_storage.rollups.figures import MEASURES, SCALES, Figures, Item, Kind, Run, scaled
+from stepwell_storage.rollups.histogram import bucket_of
 from stepwell_storage.rows import CACHED_TEXT_CHARACTERS, CACHED_TEXTS
 
+_Key = tuple[Kind, str, str | None]
+"""The first fields of an `Item`."""
+
+_ROOT, _STEP, _MODEL, _MODEL_ROLE = Kind.ROOT, Kind.STEP, Kind.MODEL, Role.MODEL
+"""Members of enumerations are looked up slowly, and here for every step."""
 _AT: Final = {name: at for at, name in enumerate(MEASURES)}
 _NS: Final = 10 ** SCALES["duration_ms"]
 _STATUS: Final = {status: _AT[status.value] for status in Status}
 _EXECUTIONS: Final = _AT["executions"]
+_ONE_EXECUTION: Final = {_EXECUTIONS: 1}
 _RETRIES: Final = _AT["retries"]
 _DURATION: Final = _AT["duration_count"]
 _SELF: Final = _AT["self_ms"]
@@ -59,53 +67,58 @@ def run_of(workspace_id: UUID, execution: Execution) -> Run:
 
 def _parts(execution: Execution) -> dict[Item, Figures]:
     """Steps by name and operation, model calls by model; reports of a call that is counted already are left out."""
-    parts: dict[Item, Figures] = {}
-    is_success = execution.status is Status.SUCCESS
+    parts: dict[_Key, Figures] = {}
+    root_span_id, is_success = execution.root_span_id, execution.status is Status.SUCCESS
     for placement in execution.placements:
-        if placement.duplicate_of is not None:
-            continue
         step = placement.step
-        kind = Kind.ROOT if step.span_id == execution.root_span_id else Kind.STEP
-        amounts = _amounts_of(placement, is_success=is_success)
-        _part(parts, Item(kind, step.step_name, placement.operation)).take_step(amounts, step.duration_ms)
-        if step.role is Role.MODEL and step.model:
-            _part(parts, Item(Kind.MODEL, step.model, step.provider)).take_step(amounts, step.duration_ms)
-    return parts
+        if placement.duplicate_of is None:
+            told = _told(placement, is_success=is_success)
+            kind = _ROOT if step.span_id == root_span_id else _STEP
+            _add(parts, (kind, step.step_name, placement.operation), step.duration_ms, told)
+            if step.role is _MODEL_ROLE and step.model:
+                _add(parts, (_MODEL, step.model, step.provider), step.duration_ms, told)
+    return {Item(*key): figures for key, figures in parts.items()}
 
 
-def _part(parts: dict[Item, Figures], item: Item) -> Figures:
-    figures = parts.get(item)
+def _add(parts: dict[_Key, Figures], key: _Key, duration_ms: float | None, told: Sequence[int]) -> None:
+    """Adds what `_told` tells of a step, and its duration, if that is known, to the histogram."""
+    figures = parts.get(key)
     if figures is None:
-        figures = parts[item] = Figures()
-        figures.amounts[_EXECUTIONS] = 1
-    return figures
+        figures = parts[key] = Figures(defaultdict(int, _ONE_EXECUTION), {}, {})
+    amounts = figures.amounts
+    for at, amount in zip(told[::2], told[1::2], strict=True):
+        amounts[at] += amount
+    if duration_ms is not None:
+        bucket = bucket_of(duration_ms)
+        durations = figures.durations
+        durations[bucket] = durations.get(bucket, 0) + 1
 
 
-def _amounts_of(placement: Placement, *, is_success: bool) -> list[tuple[int, int]]:
-    """(index in `MEASURES`, amount) of what a step adds; it tells at most a few of them."""
+def _told(placement: Placement, *, is_success: bool) -> Sequence[int]:
+    """What a step adds, at most a few of `MEASURES`: the index of one, its amount, the index of the next, and so on."""
     step = placement.step
-    amounts = [(_STATUS[placement.status], 1)]
+    told = [_STATUS[placement.status], 1]
     if step.duration_ms is not None:
         duration_ns = round(step.duration_ms * _NS)
-        amounts += [(_DURATION, 1), (_DURATION + 1, duration_ns), (_DURATION + 2, duration_ns * duration_ns)]
+        told += (_DURATION, 1, _DURATION + 1, duration_ns, _DURATION + 2, duration_ns * duration_ns)
     if placement.counts_tokens:
         if step.prompt_tokens is not None:
-            amounts += [(_PROMPT, step.prompt_tokens), (_PROMPT + 1, 1)]
+            told += (_PROMPT, step.prompt_tokens, _PROMPT + 1, 1)
         if step.completion_tokens is not None:
-            amounts += [(_COMPLETION, step.completion_tokens), (_COMPLETION + 1, 1)]
+            told += (_COMPLETION, step.completion_tokens, _COMPLETION + 1, 1)
         if step.cost_usd is not None:
-            amounts += [(_COST, scaled(step.cost_usd, SCALES["cost_usd"])), (_COST + 1, 1)]
+            told += (_COST, scaled(step.cost_usd, SCALES["cost_usd"]), _COST + 1, 1)
     if step.credits is not None:
-        amounts += [(_CREDITS, scaled(step.credits, SCALES["credits"])), (_CREDITS + 1, 1)]
+        told += (_CREDITS, scaled(step.credits, SCALES["credits"]), _CREDITS + 1, 1)
     if placement.attempt > 1:
-        amounts.append((_RETRIES, 1))
+        told += (_RETRIES, 1)
     if placement.self_duration_ms is not None:
-        amounts.append((_SELF, round(placement.self_duration_ms * _NS)))
+        told += (_SELF, round(placement.self_duration_ms * _NS))
     if placement.critical_ns:
-        amounts.append((_CRITICAL, placement.critical_ns))
+        told += (_CRITICAL, placement.critical_ns)
         if is_success:
-            amounts.append((_CRITICAL_SUCCESS, placement.critical_ns))
-    return amounts
+            told += (_CRITICAL_SUCCESS, placement.critical_ns)
+    return told
 
 
 def dump_parts(parts: Iterable[tuple[Item, Figures]]) -> str:
