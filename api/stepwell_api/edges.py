@@ -12,7 +12,17 @@ from stepwell_api.totals import Totals
 from stepwell_storage import queries
 from stepwell_storage.model import Status
 from stepwell_storage.rollups import histogram
-from stepwell_storage.rollups.figures import ALL_AGENTS, MEASURES, SCALES, Figures, Item, Kind, contributions
+from stepwell_storage.rollups.figures import (
+    ALL_AGENTS,
+    MEASURES,
+    SCALES,
+    Figures,
+    Item,
+    Kind,
+    Run,
+    contributions,
+    wider,
+)
 from stepwell_storage.rollups.stored import run_of_row
 from stepwell_storage.times import to_datetime
 
@@ -62,9 +72,17 @@ async def read_item_edges(connection: AsyncConnection, question: Question) -> Ed
         for row in await connection.exec_driver_sql(SQL.read_edge_runs, parameters):
             run = run_of_row(row)
             if run is not None:
-                told = [(item, figures) for agent_id, item, figures in contributions(run) if agent_id != ALL_AGENTS]
-                found += [(hour, item, _told(figures)) for item, figures in told]
+                found += [(hour, item, _told(figures)) for item, figures in _with_totals(run)]
     return Edges({question.agent_id: found})
+
+
+def _with_totals(run: Run) -> Iterator[tuple[Item, Figures]]:
+    """What a run adds to its agent, over all environments and versions together too."""
+    for item, figures in contributions(run):
+        yield item, figures
+        for agent_id, wider_item in wider(run.agent_id, item):
+            if agent_id != ALL_AGENTS:
+                yield wider_item, figures
 
 
 def _items(row: Any) -> Iterator[tuple[str, Item]]:
