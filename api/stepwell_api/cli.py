@@ -22,7 +22,7 @@ class Command(NamedTuple):
     module: str
     help: str
     extra: str = "server"
-    """The extra of the distribution that it needs."""
+    """The extra of the distribution that it needs; empty where the base is enough."""
 
 
 COMMANDS = {
@@ -32,6 +32,9 @@ COMMANDS = {
     "worker": Command("stepwell_api.parts.worker", "the background worker alone"),
     "api": Command("stepwell_api.parts.api", "the HTTP API alone"),
     "demo": Command("stepwell_api.demo", "send real agent runs to a running Stepwell", extra="demo"),
+    "instrument": Command(
+        "stepwell.auto.command", "run an unmodified agent with every installed instrumentation", extra=""
+    ),
     "doctor": Command("stepwell_api.doctor.command", "what the database offers, and the mend for what is wrong"),
     "workspace": Command("stepwell_api.tenants.workspaces", "create, list and delete workspaces"),
     "retention": Command("stepwell_api.tenants.retention", "show and set how long what is kept"),
@@ -55,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if package.startswith("stepwell"):
             raise
         extra = COMMANDS[chosen].extra
-        return _fail(chosen, f"it needs the package {package}; run: pip install 'stepwell[{extra}]'")
+        wanted = f"'stepwell[{extra}]'" if extra else "stepwell"
+        return _fail(chosen, f"it needs the package {package}; run: pip install {wanted}")
     except Exception as error:
         from stepwell_api.failures import told
 

@@ -20,7 +20,7 @@ from stepwell.environment import Protocol
 from stepwell.redaction import Filter, Level
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
     from stepwell.ending import Ending
     from stepwell.exporting import Exporter
@@ -68,9 +68,7 @@ class Client:
 
     def start(self) -> None:
         """Puts everything in place."""
-        from stepwell.live import LiveSpanProcessor
-
-        self._provider.add_span_processor(LiveSpanProcessor(self._exporter))
+        self._provider.add_span_processor(self.processor())
         self._set_runtime()
         self._ending.listen()
         _install(self._settings)
@@ -88,6 +86,12 @@ class Client:
     def settings(self) -> Settings:
         """What all calls of `configure` said together."""
         return self._settings
+
+    def processor(self) -> SpanProcessor:
+        """One more processor, by which the spans of another tracer provider in this process are reported too."""
+        from stepwell.live import LiveSpanProcessor
+
+        return LiveSpanProcessor(self._exporter)
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Waits until everything that has ended is with the backend; whether it is, in time."""

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PINS = Path(__file__).parent / "environments"
 FOLDER = ROOT / ".venv-frameworks"
 _BUILT_FROM = ".built-from"
+_STEPWELL_FROM = ".stepwell-from"
 
 
 def python_of(name: str) -> Path:
@@ -34,6 +36,22 @@ def python_of(name: str) -> Path:
     return folder / "bin" / "python"
 
 
+def python_with_stepwell(name: str) -> Path:
+    """The same, with this checkout in it as ``pip install stepwell`` puts it: without what the server needs."""
+    python = python_of(name)
+    folder = FOLDER / name
+    with (FOLDER / f"{name}.lock").open("w") as lock, tempfile.TemporaryDirectory() as built:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        mark = folder / _STEPWELL_FROM
+        wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+        if not mark.exists() or mark.read_text() != wanted:
+            _run(sys.executable, "-m", "hatchling", "build", "--target", "wheel:editable", "--directory", built)
+            wheels = [*Path(built).glob("*.whl")]
+            _run(_uv(), "pip", "install", "--quiet", "--python", folder, "--no-deps", "--reinstall", *wheels)
+            mark.write_text(wanted)
+    return python
+
+
 def _is_current(folder: Path, name: str) -> bool:
     mark = folder / _BUILT_FROM
     return mark.exists() and mark.read_text() == _fingerprint(name)
@@ -47,10 +65,14 @@ def _fingerprint(name: str) -> str:
 
 def _make(folder: Path, name: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    uv = _run(ROOT / "scripts" / "setup", "--uv")
+    uv = _uv()
     _run(uv, "venv", "--quiet", "--no-project", "--python", sys.executable, folder)
     _run(uv, "pip", "sync", "--quiet", "--python", folder, "--require-hashes", PINS / f"{name}.lock")
     (folder / _BUILT_FROM).write_text(_fingerprint(name))
+
+
+def _uv() -> str:
+    return _run(ROOT / "scripts" / "setup", "--uv")
 
 
 def _run(*command: str | Path) -> str:
@@ -69,3 +91,14 @@ def bare(**variables: str) -> dict[str, str]:
     ours = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS", "VIRTUAL_ENV"}
     inherited = {name: value for name, value in os.environ.items() if name not in ours and "OTEL_" not in name}
     return inherited | variables
+
+
+def with_model(address: str) -> dict[str, str]:
+    """The variables by which all SDKs find the scripted model, and by which frameworks tell their makers nothing."""
+    return {
+        **dict.fromkeys(("OPENAI_BASE_URL", "OPENAI_API_BASE"), f"{address}/v1"),
+        **dict.fromkeys(("ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL"), address),
+        **dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"), "none"),
+        **{"AGNO_TELEMETRY": "false", "HAYSTACK_TELEMETRY_ENABLED": "False"},
+        **{"CREWAI_DISABLE_TELEMETRY": "true", "CREWAI_TRACING_ENABLED": "false", "DO_NOT_TRACK": "1"},
+    }

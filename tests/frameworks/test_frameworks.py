@@ -18,7 +18,7 @@ import httpx
 import pytest
 from tests.captures import MODEL_OPERATIONS
 from tests.frameworks.conversations import CONVERSATIONS, MODEL_FAILS, Answer, Silence, Turn
-from tests.frameworks.environment import bare, python_of
+from tests.frameworks.environment import bare, python_of, with_model
 from tests.frameworks.frameworks import FRAMEWORKS, Framework
 from tests.frameworks.model_server import model_server
 from tests.lifecycle.process_table import until
@@ -48,17 +48,11 @@ def outcomes(
 
 def run_script(framework: Framework, python: Path, model: str, otlp_http: str) -> list[Outcome]:
     """Runs each conversation once; what the script printed of each."""
-    address = f"{model}/{framework.script}"
     variables = {
-        **dict.fromkeys(("OPENAI_BASE_URL", "OPENAI_API_BASE"), f"{address}/v1"),
-        **dict.fromkeys(("ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL"), address),
-        **dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"), "none"),
+        **with_model(f"{model}/{framework.script}"),
         "OTEL_EXPORTER_OTLP_ENDPOINT": otlp_http,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_SERVICE_NAME": framework.script,
-        # What the frameworks tell their makers.
-        **{"AGNO_TELEMETRY": "false", "HAYSTACK_TELEMETRY_ENABLED": "False"},
-        **{"CREWAI_DISABLE_TELEMETRY": "true", "CREWAI_TRACING_ENABLED": "false", "DO_NOT_TRACK": "1"},
     }
     done = subprocess.run(
         [python, AGENTS / f"{framework.script}.py", *CONVERSATIONS],

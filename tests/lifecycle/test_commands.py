@@ -216,7 +216,7 @@ def test_help_works_without_the_server_extra() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "extra"), [*((name, "server") for name in COMMANDS if name != "demo"), ("demo", "demo")]
+    ("command", "extra"), [(name, command.extra) for name, command in COMMANDS.items() if command.extra]
 )
 def test_missing_extra_is_told_with_the_command_that_installs_it(command: str, extra: str) -> None:
     done = without_extras(command, *(["list"] if command in ("workspace", "key") else []))
