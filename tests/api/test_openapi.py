@@ -8,9 +8,17 @@ import pytest
 from fastapi.openapi.models import OpenAPI
 from fastapi.routing import APIRoute
 
-from stepwell_api.routes import agents, deletion, executions, ingest, insight, operations
+from stepwell_api.routes import agents, deletion, executions, ingest, insight, operations, recovery
 
-ROUTERS = (executions.router, agents.router, insight.router, deletion.router, ingest.router, operations.router)
+ROUTERS = (
+    executions.router,
+    agents.router,
+    insight.router,
+    recovery.router,
+    deletion.router,
+    ingest.router,
+    operations.router,
+)
 
 
 @pytest.fixture
@@ -54,6 +62,7 @@ async def test_every_route_is_documented(document: Any) -> None:
         "/api/v1/executions",
         "/api/v1/executions/{execution_id}",
         "/api/v1/executions/{execution_id}/steps",
+        "/api/v1/executions/{execution_id}/recovery",
         "/api/v1/agents",
         "/api/v1/agents/{agent_id}/analytics",
         "/api/v1/agents/{agent_id}/patterns",

@@ -9,6 +9,7 @@ from stepwell_api import effects
 from stepwell_api.insight.inputs import Pair, countable_pairs
 from stepwell_api.insight.reading import Marks, Reading
 from stepwell_api.insight.sample import RunRecord
+from stepwell_storage.fold.ending import masked
 from stepwell_storage.model import Status
 
 MIN_CASES: Final = 5
@@ -18,6 +19,8 @@ MIN_SUCCESSES: Final = 30
 MIN_LIFT: Final = 1.5
 FALSE_DISCOVERY_RATE: Final = 0.01
 MAX_TOLD: Final = 10
+OF_INPUT: Final = "input."
+"""Before the key of an input that is an attribute."""
 MISSING: Final = "missing_input"
 """The trait that the input lacks a key which most inputs have."""
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -55,6 +58,17 @@ class Contrast:
             "lift_high": self.interval.high,
             "p_value": self.p_value,
         }
+
+
+def is_of_input(trait: Trait, inputs: Mapping[str, str]) -> bool:
+    """Whether the trait is one of inputs, and of this one, values being compared masked as well."""
+    name, value = trait
+    if name == MISSING:
+        return value not in inputs
+    key = name.removeprefix(OF_INPUT)
+    if key == name or key not in inputs:
+        return False
+    return value is None or value in (inputs[key], masked(inputs[key]))
 
 
 def contrasts_of(reading: Reading, groups: Mapping[str, Sequence[int]]) -> dict[str, list[Contrast]]:
@@ -142,5 +156,5 @@ def _of_run(run: RunRecord, marks: Marks) -> Iterator[Trait]:
 
 
 def _of_input(run: RunRecord, pairs: Sequence[Pair], usual: set[str]) -> Iterator[Trait]:
-    yield from ((f"input.{key}", value) for key, value in pairs)
+    yield from ((f"{OF_INPUT}{key}", value) for key, value in pairs)
     yield from ((MISSING, key) for key in usual.difference(run.inputs or ()))

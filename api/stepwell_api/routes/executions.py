@@ -56,7 +56,7 @@ async def get_execution(
 ) -> Response:
     """One run with its input, output, checkpoints, its steps as a graph, and the other runs of its trace."""
     async with serving.engine.connect() as connection:
-        located, row = await _read(connection, workspace_id, execution_id)
+        located, row = await read_execution(connection, workspace_id, execution_id)
         folded = await step_rows.fold_run(connection, workspace_id, located)
         siblings = await execution_rows.read_siblings(connection, workspace_id, located)
         row["payload_expired"] = await execution_rows.has_lost_payload(connection, workspace_id, located)
@@ -96,7 +96,14 @@ async def _locate(connection: AsyncConnection, workspace_id: UUID, execution_id:
     return located
 
 
-async def _read(connection: AsyncConnection, workspace_id: UUID, execution_id: str) -> tuple[Located, dict[str, Any]]:
+async def read_execution(
+    connection: AsyncConnection, workspace_id: UUID, execution_id: str
+) -> tuple[Located, dict[str, Any]]:
+    """Where the run stands, and its whole row.
+
+    Raises:
+        ProblemError: there is none of this id.
+    """
     located = await _locate(connection, workspace_id, execution_id)
     row = await execution_rows.read_one(connection, workspace_id, located)
     if row is None:
