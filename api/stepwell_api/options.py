@@ -18,6 +18,7 @@ PREFIX = "STEPWELL_"
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|min|h)?")
+SHARE = re.compile(r"[0-9]*\.?[0-9]+")
 UNIT_S = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
@@ -63,6 +64,14 @@ def parse_count(text: str) -> int:
     if not _is_number(text) or int(text) == 0:
         raise ValueError("expected a whole number above 0")
     return int(text)
+
+
+def parse_share(text: str) -> float:
+    """A part of something, above 0 and up to 1."""
+    found = SHARE.fullmatch(text.strip())
+    if found is None or not 0 < float(text) <= 1:
+        raise ValueError("expected a number above 0 and up to 1, like 0.5")
+    return float(text)
 
 
 def parse_bool(text: str) -> bool:
@@ -119,6 +128,8 @@ SERVING_OPTIONS = (
     Option("max-request-bytes", "max_request_bytes", parse_count, "BYTES", "largest OTLP request, decompressed"),
     Option("max-attribute-bytes", "max_attribute_bytes", parse_count, "BYTES", "longer attribute values are cut"),
     Option("max-queued-bytes", "max_queued_bytes", parse_count, "BYTES", "requests waiting for their commit"),
+    Option("max-queued-spans", "max_queued_spans", parse_count, "N", "spans waiting for their commit"),
+    Option("max-key-share", "max_key_share", parse_share, "PART", "how much of both one API key may fill"),
 )
 
 

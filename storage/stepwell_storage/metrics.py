@@ -61,6 +61,9 @@ REQUEST_SECONDS = Histogram(
 QUEUED_BYTES = Gauge(
     "stepwell_queued_bytes", "Decoded requests that wait for their commit.", multiprocess_mode="livesum"
 )
+QUEUED_SPANS = Gauge(
+    "stepwell_queued_spans", "Spans, log records and samples that wait for their commit.", multiprocess_mode="livesum"
+)
 COMMIT_SECONDS = Histogram("stepwell_commit_seconds", "Duration of one group commit.", buckets=_SECONDS)
 COMMIT_SPANS = Histogram("stepwell_commit_spans", "Spans and log records in one group commit.", buckets=_COUNT)
 COMMIT_FAILURES = Counter(

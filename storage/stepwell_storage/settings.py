@@ -36,5 +36,9 @@ class Settings:
     """Decompressed size of one OTLP request; also the bound while decompressing."""
     max_attribute_bytes: int = 1024 * 1024
     """Longer attribute values are cut, and the step is flagged ``attribute_cut``."""
-    max_queued_bytes: int = 128 * 1024 * 1024
+    max_queued_bytes: int = 64 * 1024 * 1024
     """Decoded requests waiting for their commit; beyond it, 503 / UNAVAILABLE."""
+    max_queued_spans: int = 50_000
+    """The same bound on their number: small spans take more memory than bytes."""
+    max_key_share: float = 0.5
+    """The part of both that one API key may fill when it is alone; with others it is less."""

@@ -7,8 +7,8 @@ single one, so that a bad one harms no other; what fails because the database is
 import asyncio
 import logging
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
@@ -16,24 +16,23 @@ from uuid import UUID
 import psycopg
 
 from stepwell_storage import ledger, metrics
-from stepwell_storage.database import connect
 from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.facts import RecentKeys, insert_facts
 from stepwell_storage.model import Fact, Step
 from stepwell_storage.partitions import KnownDays
 from stepwell_storage.retention.horizon import TOO_OLD, Horizons
 from stepwell_storage.rows import UnstorableStepError
+from stepwell_storage.session import Session
+from stepwell_storage.sharing import Turns
 
 LOGGER = logging.getLogger(__name__)
 
 GROUP_FACTS: Final = 8_000
 GROUP_BYTES: Final = 16 * 1024 * 1024
-STATEMENT_TIMEOUT_S: Final = 60.0
+FACT_BYTES: Final = 1024
+"""What a fact costs beside its bytes, in memory and in work."""
 
 TRIES: Final = 3
-FIRST_BACK_OFF_S: Final = 0.1
-LONGEST_BACK_OFF_S: Final = 2.0
-SHORTEST_RETRY_S: Final = 0.2
 
 # Until measured; only the advice of when to try again depends on it.
 ASSUMED_BYTES_PER_S: Final = 10_000_000.0
@@ -97,69 +96,40 @@ class Part:
     result: asyncio.Future[CommitResult]
     rejected: Mapping[str, int] = field(default_factory=dict)
     """What of the submit is not stored, and why; not told in the result."""
-    refused: str = ""
-    """Why the whole request was refused, where it was."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """How many requests were refused as a whole, by reason."""
+    is_waiting: bool = True
+    """Whether no group has it yet."""
 
-
-@dataclass(slots=True)
-class Session:
-    """A connection that is opened again after a failure, with growing pauses between the attempts."""
-
-    url: str
-    clock_s: Callable[[], float] = time.monotonic
-    _connection: psycopg.AsyncConnection | None = None
-    _back_off_s: float = 0.0
-    _not_before_s: float = 0.0
-
-    async def connection(self) -> psycopg.AsyncConnection:
-        """The open connection, or a new one.
-
-        Raises:
-            DatabaseUnavailableError: the database is away, or was a moment ago.
-        """
-        if self._connection is not None and not self._connection.closed:
-            return self._connection
-        wait_s = self._not_before_s - self.clock_s()
-        if wait_s > 0:
-            raise DatabaseUnavailableError("The database is not available", retry_after_s=max(wait_s, SHORTEST_RETRY_S))
-        try:
-            self._connection = await connect(
-                self.url, application_name="stepwell receiver", statement_timeout_s=STATEMENT_TIMEOUT_S
-            )
-        except DatabaseUnavailableError:
-            self._back_off_s = min(max(self._back_off_s * 2, FIRST_BACK_OFF_S), LONGEST_BACK_OFF_S)
-            self._not_before_s = self.clock_s() + self._back_off_s
-            raise
-        self._back_off_s = 0.0
-        return self._connection
-
-    async def close(self) -> None:
-        """Lets the connection go, whatever state it is in."""
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+    @property
+    def cost(self) -> int:
+        """What it takes to commit, in bytes."""
+        return self.size_bytes + len(self.facts) * FACT_BYTES
 
 
 class Writer:
     """Commits what is put into its queue, group after group; everything of a trace goes through the same writer."""
 
     def __init__(self, url: str, days: KnownDays, horizons: Horizons) -> None:
-        self.queued_bytes = 0
-        """Size of what waits or is being committed."""
         self.bytes_per_s = ASSUMED_BYTES_PER_S
         """How fast groups went lately."""
         self._days = days
         self._horizons = horizons
         self._session = Session(url)
         self._recent = RecentKeys()
-        self._queue: deque[Part] = deque()
+        self._queue: Turns[Part] = Turns()
+        self._began_s: float | None = None
         self._wake = asyncio.Event()
         self._is_finishing = False
 
+    @property
+    def busy_s(self) -> float:
+        """For how long the group has been on its way that is being committed now."""
+        return 0.0 if self._began_s is None else time.perf_counter() - self._began_s
+
     def put(self, part: Part) -> None:
-        """Lets the part wait for the next group."""
-        self._queue.append(part)
-        self._account(part.size_bytes)
+        """Lets the part wait for a group; workspaces take turns."""
+        self._queue.put(part.source.workspace_id, part, part.cost)
         self._wake.set()
 
     def finish(self) -> None:
@@ -177,42 +147,38 @@ class Writer:
                 else:
                     await self._wake.wait()
         finally:
-            for part in self._queue:
-                part.result.cancel()
-                self._account(-part.size_bytes)
-            self._queue.clear()
+            while self._queue:
+                self._queue.take().result.cancel()
             await self._session.close()
-
-    def _account(self, size_bytes: int) -> None:
-        self.queued_bytes += size_bytes
-        metrics.QUEUED_BYTES.inc(size_bytes)
 
     def _next_group(self) -> list[Part]:
         """All that waits, within the bounds of a group; at least one part."""
-        group = [self._queue.popleft()]
-        count, size_bytes = len(group[0].facts), group[0].size_bytes
+        group: list[Part] = []
+        count = size_bytes = 0
         while self._queue and count < GROUP_FACTS and size_bytes < GROUP_BYTES:
-            group.append(self._queue.popleft())
-            count += len(group[-1].facts)
-            size_bytes += group[-1].size_bytes
+            part = self._queue.take()
+            part.is_waiting = False
+            group.append(part)
+            count += len(part.facts)
+            size_bytes += part.size_bytes
         return group
 
     async def _commit(self, group: list[Part]) -> None:
         """Stores a group and answers its parts, come what may: nobody may wait forever."""
         size_bytes = sum(part.size_bytes for part in group)
-        began_s = time.perf_counter()
+        self._began_s = time.perf_counter()
         try:
             await self._store(group)
-            self._measure(group, size_bytes, time.perf_counter() - began_s)
+            self._measure(group, size_bytes, self.busy_s)
         except DatabaseUnavailableError as error:
             _fail(group, error)
         except Exception as error:  # the border of the writer's task, which must go on
             LOGGER.exception("A group commit failed for a reason that nothing here expects")
             _fail(group, error)
         finally:
+            self._began_s = None
             for part in group:
                 part.result.cancel()
-            self._account(-size_bytes)
 
     def _measure(self, group: list[Part], size_bytes: int, took_s: float) -> None:
         if size_bytes:
@@ -248,7 +214,7 @@ class Writer:
                 return CommitResult(rejected=count, reason=UNSTORABLE)
             first = await self._store_sound(replace(part, facts=part.facts[: count // 2]))
             return first + await self._store_sound(
-                replace(part, facts=part.facts[count // 2 :], rejected={}, refused="")
+                replace(part, facts=part.facts[count // 2 :], rejected={}, refused=Counter())
             )
         return result
 
@@ -331,8 +297,8 @@ def _count(part: Part, repeated: Counter[int], tally: ledger.Tally, now_ns: int)
                 new.append(fact)
     duplicate = len(part.facts) - len(new)
     tally.update(ledger.count(part.source, new, duplicate, part.rejected, now_ns))
-    if part.refused:
-        tally[part.source.line(ledger.Outcome.REFUSED, part.refused)] += 1
+    for reason, requests in part.refused.items():
+        tally[part.source.line(ledger.Outcome.REFUSED, reason)] += requests
     return CommitResult(stored=len(new), duplicate=duplicate)
 
 

@@ -165,6 +165,46 @@ async def test_full_queue_refuses_with_a_delay_and_takes_again_afterwards(settin
         assert await committer.submit(WORKSPACE, [make_step(3)], 400_000) == CommitResult(stored=1)
 
 
+async def test_flood_of_one_key_leaves_room_for_another(settings: Settings) -> None:
+    bounded = replace(settings, max_queued_spans=100, max_key_share=0.5)
+    async with _running(bounded, writers=1) as committer:
+        flood = [
+            asyncio.create_task(committer.submit(WORKSPACE, [make_step(number)], 10, key_id="flood"))
+            for number in range(1, 101)
+        ]
+        other = asyncio.create_task(committer.submit(OTHER_WORKSPACE, [make_step(1)] * 25, 10, key_id="other"))
+        results = await asyncio.gather(*flood, return_exceptions=True)
+        assert [type(result) for result in results] == [CommitResult] * 50 + [QueueFullError] * 50
+        assert await other == CommitResult(stored=1, duplicate=24)
+
+
+async def test_workspaces_take_turns_in_the_groups(settings: Settings, connection: psycopg.AsyncConnection) -> None:
+    async with _running(settings, writers=1) as committer:
+        steps = [make_step(number, trace=number) for number in range(1, 24_001)]
+        flood = [
+            asyncio.create_task(committer.submit(WORKSPACE, steps[at : at + 1000], 10)) for at in range(0, 24_000, 1000)
+        ]
+        other = asyncio.create_task(committer.submit(OTHER_WORKSPACE, [make_step(1)], 10))
+        await other
+        assert sum(submit.done() for submit in flood) <= 8
+        await asyncio.gather(*flood)
+
+
+async def test_many_refused_requests_are_noted_together(
+    committer: Committer, connection: psycopg.AsyncConnection
+) -> None:
+    for _ in range(1000):
+        committer.refuse(WORKSPACE, key_id="one", signal="traces", reason="malformed")
+    committer.refuse(WORKSPACE, key_id="two", signal="traces", reason="malformed")
+    await committer.submit(WORKSPACE, [make_step(1)], 10)
+    await committer.stop()
+    rows = await read_all(
+        connection,
+        "SELECT key_id, reason, amount FROM analytics.ledger_entries WHERE outcome = 'refused' ORDER BY key_id",
+    )
+    assert rows == [("one", "malformed", 1000), ("two", "malformed", 1)]
+
+
 async def test_request_larger_than_the_queue_is_taken_when_nothing_waits(settings: Settings) -> None:
     async with _running(replace(settings, max_queued_bytes=10)) as committer:
         assert await committer.submit(WORKSPACE, [make_step(1)], 5_000) == CommitResult(stored=1)
