@@ -186,12 +186,14 @@ Fact = Step | LogRecord | MemorySample
 """What the receiver stores."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """Where the fold puts one step in its execution: index, depth, attempt, and what the tree says of it."""
+class Placement(NamedTuple):
+    """Where the fold puts one step in its execution: index, depth, attempt, and what the tree says of it.
+
+    A tuple, like `Step`, because there is one for each step of each fold.
+    """
 
     step: Step
-    index: int
+    index: int  # type: ignore[assignment]  # of the step in its run; nobody looks for values in a placement
     parent_index: int | None
     depth: int
     attempt: int

@@ -125,20 +125,22 @@ def _placements(
     depths: dict[int, int] = {}
     for i in sorted(run.members):
         depths[i] = depths.get(whole.parents[i], -1) + 1
-    return tuple(
-        Placement(
-            step=whole.steps[i],
-            index=at,
-            parent_index=index.get(whole.parents[i]),
-            depth=depths[i],
-            attempt=attempts[i],
-            status=statuses.get(i, whole.steps[i].status),
-            operation="chain" if i in counted.duplicate_of else whole.steps[i].operation,
-            duplicate_of=index.get(counted.duplicate_of[i]) if i in counted.duplicate_of else None,
-            counts_tokens=i in counted.counted,
-            self_duration_ms=own_ms[i],
-            on_critical_path=i in critical,
-            critical_ns=critical.get(i, 0),
+    placements = []
+    for i, at in index.items():
+        step, duplicate_of = whole.steps[i], counted.duplicate_of.get(i)
+        place = Placement(
+            step,
+            at,
+            index.get(whole.parents[i]),
+            depths[i],
+            attempts[i],
+            statuses.get(i, step.status),
+            step.operation if duplicate_of is None else "chain",
+            None if duplicate_of is None else index.get(duplicate_of),
+            i in counted.counted,
+            own_ms[i],
+            i in critical,
+            critical.get(i, 0),
         )
-        for i, at in index.items()
-    )
+        placements.append(place)
+    return tuple(placements)

@@ -55,4 +55,5 @@ def _loop_at(names: Sequence[str], i: int, end: int) -> tuple[int, int]:
 
 def _repeats(names: Sequence[str], i: int, length: int, rounds: int, end: int) -> bool:
     at = i + length * rounds
-    return at + length <= end and names[at : at + length] == names[i : i + length]
+    # The first names alone tell most that differ apart.
+    return at + length <= end and names[at] == names[i] and names[at : at + length] == names[i : i + length]

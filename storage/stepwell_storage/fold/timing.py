@@ -19,10 +19,10 @@ def self_durations_ms(tree: Tree, members: Sequence[int]) -> Mapping[int, float 
         if duration_ms is None:
             result[i] = None
             continue
-        if tree.ends[i] == i + 1:
+        if not tree.below[i]:
             result[i] = max(duration_ms, 0.0)
             continue
-        children = [c for c in tree.children(i) if c in inside]
+        children = [c for c in tree.below[i] if c in inside]
         result[i] = max(duration_ms - _covered_ns(tree, i, children) / 1e6, 0.0)
     return result
 
@@ -52,10 +52,10 @@ def critical_path(tree: Tree, members: Sequence[int], root: int, ends_ns: Sequen
     while stack:
         i, until_ns = stack.pop()
         own_ns = 0
-        children = [c for c in tree.children(i) if c in inside]
-        for child in sorted(children, key=lambda c: (ends_ns[c], c), reverse=True):
-            if tree.steps[child].start_ns <= until_ns and min(ends_ns[child], ends_ns[i]) <= until_ns:
-                child_until_ns = min(ends_ns[child], until_ns)
+        children = [(ends_ns[c], c) for c in tree.below[i] if c in inside]
+        for child_end_ns, child in sorted(children, reverse=True):
+            if tree.steps[child].start_ns <= until_ns and min(child_end_ns, ends_ns[i]) <= until_ns:
+                child_until_ns = min(child_end_ns, until_ns)
                 own_ns += until_ns - child_until_ns
                 stack.append((child, child_until_ns))
                 until_ns = tree.steps[child].start_ns

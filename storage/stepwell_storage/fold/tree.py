@@ -4,7 +4,7 @@ Built from any set of spans: duplicates and live twins are merged, self-parents 
 roots. Nothing here recurses, so depth has no bound.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,19 +20,16 @@ class Tree:
     steps: tuple[Step, ...]
     parents: tuple[int, ...]
     ends: tuple[int, ...]
+    below: tuple[Sequence[int], ...]
+    """The direct children of each step, in order."""
 
     def roots(self) -> list[int]:
         """Indices of the roots, in order."""
         return [i for i, parent in enumerate(self.parents) if parent < 0]
 
-    def children(self, i: int) -> list[int]:
+    def children(self, i: int) -> Sequence[int]:
         """Indices of the direct children of `i`, in order."""
-        found: list[int] = []
-        child = i + 1
-        while child < self.ends[i]:
-            found.append(child)
-            child = self.ends[child]
-        return found
+        return self.below[i]
 
     def is_orphan(self, i: int) -> bool:
         """Whether `i` has a parent in its own process that is not here (a remote parent need not be)."""
@@ -74,8 +71,11 @@ def _parents(unique: dict[bytes, Step]) -> dict[bytes, bytes | None]:
         span_id: step.parent_span_id if step.parent_span_id in unique and step.parent_span_id != span_id else None
         for span_id, step in unique.items()
     }
-    settled: set[bytes] = set()
+    # Whoever is no parent lies on no circle.
+    settled: set[bytes] = unique.keys() - {parent for parent in parent_of.values() if parent is not None}
     for span_id in parent_of:
+        if span_id in settled:
+            continue
         walk: dict[bytes, None] = {}
         at: bytes | None = span_id
         while at is not None and at not in settled and at not in walk:
@@ -92,6 +92,7 @@ def _preorder(children: dict[bytes | None, list[Step]]) -> Tree:
     steps: list[Step] = []
     parents: list[int] = []
     ends: list[int] = []
+    below: list[list[int]] = []
     stack = [(step, -1) for step in reversed(children.get(None, []))]
     while stack:
         step, parent = stack.pop()
@@ -99,9 +100,14 @@ def _preorder(children: dict[bytes | None, list[Step]]) -> Tree:
         steps.append(step)
         parents.append(parent)
         ends.append(index + 1)
-        stack.extend((child, index) for child in reversed(children.get(step.span_id, [])))
+        below.append([])
+        if parent >= 0:
+            below[parent].append(index)
+        inner = children.get(step.span_id)
+        if inner is not None:
+            stack += [(child, index) for child in reversed(inner)]
     for index in range(len(steps) - 1, 0, -1):
         parent = parents[index]
-        if parent >= 0:
-            ends[parent] = max(ends[parent], ends[index])
-    return Tree(tuple(steps), tuple(parents), tuple(ends))
+        if parent >= 0 and ends[parent] < ends[index]:
+            ends[parent] = ends[index]
+    return Tree(tuple(steps), tuple(parents), tuple(ends), tuple(below))
