@@ -75,9 +75,13 @@ class Changes:
         sums = self._sums.setdefault((run.workspace_id, hour, run.environment or "", run.version or ""), {})
         for item, figures in contributions(run):
             total = sums.get((agent_id, item))
-            if total is None:
+            if total is not None:
+                total.add(figures, sign=sign)
+            elif sign > 0:
+                sums[agent_id, item] = figures.copy()
+            else:
                 total = sums[agent_id, item] = Figures()
-            total.add(figures, sign=sign)
+                total.add(figures, sign=sign)
 
     def sums(self) -> list[tuple[Key, Figures]]:
         """What is left to add."""
@@ -99,8 +103,9 @@ class Changes:
                     there = widened.setdefault((*place[:2], *ANYWHERE), {}) if wider_id[1].kind is Kind.TOTAL else here
                     total = there.get(wider_id)
                     if total is None:
-                        total = there[wider_id] = Figures()
-                    total.take_in(figures)
+                        there[wider_id] = figures.copy()
+                    else:
+                        total.take_in(figures)
         return widened
 
 

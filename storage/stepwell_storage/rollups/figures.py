@@ -96,6 +96,11 @@ class Figures:
     seen_before_ns: int | None = None
     """The same of what was taken away."""
 
+    def copy(self) -> "Figures":
+        """The same sum, to add to."""
+        amounts, durations, memories = self.amounts.copy(), self.durations.copy(), self.memories.copy()
+        return Figures(amounts, durations, memories, self.last_seen_ns, self.seen_before_ns)
+
     def add(self, other: "Figures", *, sign: int = 1) -> None:
         """Adds the other sum; takes it away where `sign` is -1."""
         mine = self.amounts

@@ -26,7 +26,6 @@ _AT: Final = {name: at for at, name in enumerate(MEASURES)}
 _NS: Final = 10 ** SCALES["duration_ms"]
 _STATUS: Final = {status: _AT[status.value] for status in Status}
 _EXECUTIONS: Final = _AT["executions"]
-_ONE_EXECUTION: Final = {_EXECUTIONS: 1}
 _RETRIES: Final = _AT["retries"]
 _DURATION: Final = _AT["duration_count"]
 _SELF: Final = _AT["self_ms"]
@@ -80,44 +79,47 @@ def _parts(execution: Execution) -> dict[Item, Figures]:
     return {Item(*key): figures for key, figures in parts.items()}
 
 
-def _add(parts: dict[_Key, Figures], key: _Key, duration_ms: float | None, told: Sequence[int]) -> None:
+def _add(parts: dict[_Key, Figures], key: _Key, duration_ms: float | None, told: Sequence[tuple[int, int]]) -> None:
     """Adds what `_told` tells of a step, and its duration, if that is known, to the histogram."""
     figures = parts.get(key)
     if figures is None:
-        figures = parts[key] = Figures(defaultdict(int, _ONE_EXECUTION), {}, {})
+        # Most steps are the only ones of their name: taking all at once spares a loop.
+        amounts = defaultdict(int, told)
+        amounts[_EXECUTIONS] = 1
+        parts[key] = Figures(amounts, {} if duration_ms is None else {bucket_of(duration_ms): 1}, {})
+        return
     amounts = figures.amounts
-    for at, amount in zip(told[::2], told[1::2], strict=True):
+    for at, amount in told:
         amounts[at] += amount
     if duration_ms is not None:
         bucket = bucket_of(duration_ms)
-        durations = figures.durations
-        durations[bucket] = durations.get(bucket, 0) + 1
+        figures.durations[bucket] = figures.durations.get(bucket, 0) + 1
 
 
-def _told(placement: Placement, *, is_success: bool) -> Sequence[int]:
-    """What a step adds, at most a few of `MEASURES`: the index of one, its amount, the index of the next, and so on."""
+def _told(placement: Placement, *, is_success: bool) -> Sequence[tuple[int, int]]:
+    """(index in `MEASURES`, amount) of what a step adds: at most a few of them, each once."""
     step = placement.step
-    told = [_STATUS[placement.status], 1]
+    told = [(_STATUS[placement.status], 1)]
     if step.duration_ms is not None:
         duration_ns = round(step.duration_ms * _NS)
-        told += (_DURATION, 1, _DURATION + 1, duration_ns, _DURATION + 2, duration_ns * duration_ns)
+        told += ((_DURATION, 1), (_DURATION + 1, duration_ns), (_DURATION + 2, duration_ns * duration_ns))
     if placement.counts_tokens:
         if step.prompt_tokens is not None:
-            told += (_PROMPT, step.prompt_tokens, _PROMPT + 1, 1)
+            told += ((_PROMPT, step.prompt_tokens), (_PROMPT + 1, 1))
         if step.completion_tokens is not None:
-            told += (_COMPLETION, step.completion_tokens, _COMPLETION + 1, 1)
+            told += ((_COMPLETION, step.completion_tokens), (_COMPLETION + 1, 1))
         if step.cost_usd is not None:
-            told += (_COST, scaled(step.cost_usd, SCALES["cost_usd"]), _COST + 1, 1)
+            told += ((_COST, scaled(step.cost_usd, SCALES["cost_usd"])), (_COST + 1, 1))
     if step.credits is not None:
-        told += (_CREDITS, scaled(step.credits, SCALES["credits"]), _CREDITS + 1, 1)
+        told += ((_CREDITS, scaled(step.credits, SCALES["credits"])), (_CREDITS + 1, 1))
     if placement.attempt > 1:
-        told += (_RETRIES, 1)
+        told.append((_RETRIES, 1))
     if placement.self_duration_ms is not None:
-        told += (_SELF, round(placement.self_duration_ms * _NS))
+        told.append((_SELF, round(placement.self_duration_ms * _NS)))
     if placement.critical_ns:
-        told += (_CRITICAL, placement.critical_ns)
+        told.append((_CRITICAL, placement.critical_ns))
         if is_success:
-            told += (_CRITICAL_SUCCESS, placement.critical_ns)
+            told.append((_CRITICAL_SUCCESS, placement.critical_ns))
     return told
 
 
