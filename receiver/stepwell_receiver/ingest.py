@@ -23,11 +23,12 @@ from stepwell_receiver.mapping import map_request
 from stepwell_receiver.outage import Outage
 from stepwell_receiver.signals import LOGS, METRICS, TRACES, Signal
 from stepwell_receiver.validation import NOT_STORED, Reason, reject_invalid, reject_invalid_logs, rejection_message
-from stepwell_storage import metrics
+from stepwell_storage import metrics, step_rows
 from stepwell_storage.commit import Committer
 from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope, Sender
-from stepwell_storage.model import Fact
+from stepwell_storage.model import Fact, Step
+from stepwell_storage.rows import UnstorableStepError
 from stepwell_storage.settings import Settings
 
 _INLINE_BYTES: Final = 32 * 1024
@@ -205,7 +206,15 @@ def _read_traces(body: Body, settings: Settings, key_id: str | None) -> _Batch:
     request = _TRACE_DECODERS[body.media_type](content)
     reject_invalid(request)
     steps = map_request(request, max_attribute_bytes=settings.max_attribute_bytes, key_id=key_id)
-    return _Batch(steps, request.rejected, len(content))
+    return _Batch([*map(_row_of, steps)], request.rejected, len(content))
+
+
+def _row_of(step: Step) -> Fact:
+    """The step's row, written here because this is done beside the event loop; the writer refuses what has none."""
+    try:
+        return step_rows.encode(step)
+    except UnstorableStepError:
+        return step
 
 
 def _read_logs(body: Body, settings: Settings, key_id: str | None) -> _Batch:

@@ -17,7 +17,7 @@ from uuid import UUID
 import psycopg
 
 from stepwell_storage import metrics, queries
-from stepwell_storage.model import Fact, Step
+from stepwell_storage.model import STEPS, Fact
 
 SQL = queries.load("ledger")
 
@@ -87,7 +87,7 @@ Tally = Counter[Line]
 
 def count(source: Source, new: Sequence[Fact], duplicates: int, rejected: Mapping[str, int], now_ns: int) -> Tally:
     """What became of the items of one request, or of a part of it; `now_ns` since 1970 tells which are late."""
-    steps = [fact for fact in new if isinstance(fact, Step)]
+    steps = [fact for fact in new if isinstance(fact, STEPS)]
     late_before_ns = now_ns - LATE_AFTER_S * 1_000_000_000
     tally = Tally(
         {

@@ -140,6 +140,18 @@ class Step(NamedTuple):
     """The API key that the span came by; ``None`` without authentication."""
 
 
+class StepRow(NamedTuple):
+    """A step as the row that is written of it (`step_rows`), with what is asked of it on the way; see `Step`."""
+
+    trace_id: bytes
+    span_id: bytes
+    start_ns: int
+    end_ns: int | None
+    is_live: bool
+    encoded: bytes
+    """The row's fields after the workspace."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord:
     """A log record of a span, mapped: a row of ``analytics.step_logs``; `Step` says what its text and JSON are.
@@ -182,7 +194,8 @@ class MemorySample:
     """The process' resident memory, or else its runtime's heap alone."""
 
 
-Fact = Step | LogRecord | MemorySample
+STEPS = (Step, StepRow)
+Fact = Step | StepRow | LogRecord | MemorySample
 """What the receiver stores."""
 
 

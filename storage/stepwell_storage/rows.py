@@ -1,7 +1,7 @@
-"""Writes steps and log records as lines of PostgreSQL's COPY text format (manual: COPY, "Text Format"); pure.
+"""Writes log records as lines of PostgreSQL's COPY text format (manual: COPY, "Text Format"); pure.
 
-By hand, because this is the hottest path of ingest. The order of the fields is that of ``copy_steps`` and its
-siblings in ``sql/facts.sql`` (``copy_logs`` for log records); if you change one, also change the other.
+The order of the fields is that of ``copy_logs`` and its siblings in ``sql/facts.sql``; if you change one, also change
+the other. Steps, of which there are far more, are written by `step_rows`.
 """
 
 import json
@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import attrgetter
 
 from stepwell_storage.errors import StorageError
-from stepwell_storage.model import Checkpoint, LogRecord, Step
+from stepwell_storage.model import Checkpoint, LogRecord
 
 NULL = r"\N"
 NS_PER_US = 1_000
@@ -23,57 +23,6 @@ CACHED_TEXTS = 20_000
 class UnstorableStepError(StorageError):
     """A step or a log record that PostgreSQL could not take, such as one with a time beyond the year 9999."""
 
-
-_numbers = attrgetter(
-    "duration_ms",
-    "prompt_tokens",
-    "completion_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "cost_usd",
-    "credits",
-    "memory_mb",
-)
-_words = attrgetter(
-    "name",
-    "step_name",
-    "step_type",
-    "role",
-    "operation",
-    "status",
-    "error_type",
-    "error_message",
-    "agent_name",
-    "span_agent_name",
-    "agent_ref",
-    "agent_version",
-    "model",
-    "provider",
-    "response_id",
-    "finish_reason",
-    "session_id",
-    "conversation_id",
-    "user_id",
-    "trigger_type",
-    "runtime_mode",
-    "service_name",
-    "service_version",
-    "environment",
-    "framework",
-    "scope_name",
-    "key_id",
-)
-_documents = attrgetter(
-    "trigger_source_json",
-    "input_json",
-    "output_json",
-    "error_json",
-    "attributes_json",
-    "resource_json",
-    "events_json",
-    "links_json",
-)
 
 _log_documents = attrgetter("input_json", "output_json", "body_json", "attributes_json")
 
@@ -106,49 +55,11 @@ class _EscapedWords(dict[str | None, str]):
 _escaped_word = _EscapedWords({None: NULL}).__getitem__
 
 
-def step_lines(workspace: str, steps: Iterable[Step]) -> bytes:
-    """The COPY lines of a workspace's steps.
-
-    Raises:
-        UnstorableStepError: a text is no valid Unicode, or a time is beyond what PostgreSQL knows.
-    """
-    try:
-        return "".join([_step_line(workspace, step) for step in steps]).encode()
-    except (ValueError, TypeError, OverflowError, OSError) as error:
-        raise UnstorableStepError(f"A step cannot be written as a row: {type(error).__name__}") from error
-
-
-def _step_line(workspace: str, step: Step) -> str:
-    parent, end_ns = step.parent_span_id, step.end_ns
-    return (
-        "\t".join(
-            [
-                workspace,
-                rf"\\x{step.trace_id.hex()}",
-                rf"\\x{step.span_id.hex()}",
-                NULL if parent is None else rf"\\x{parent.hex()}",
-                NULL if step.parent_is_remote is None else str(step.parent_is_remote),
-                timestamp(step.start_ns),
-                NULL if end_ns is None else timestamp(end_ns),
-                *[NULL if number is None else repr(number) for number in _numbers(step)],
-                *map(_escaped_word, _words(step)),
-                NULL if step.process_key is None else rf"\\x{step.process_key.hex()}",
-                "t" if step.has_input else "f",
-                "t" if step.has_output else "f",
-                escape(_array(step.flags)) if step.flags else "{}",
-                escape(_checkpoints_json(step.checkpoints)) if step.checkpoints else NULL,
-                *[NULL if document is None else escape(document) for document in _documents(step)],
-            ]
-        )
-        + "\n"
-    )
-
-
 def log_lines(workspace: str, records: Iterable[LogRecord]) -> bytes:
     """The COPY lines of a workspace's log records.
 
     Raises:
-        UnstorableStepError: as for `step_lines`.
+        UnstorableStepError: a text is no valid Unicode, or a time is beyond what PostgreSQL knows.
     """
     try:
         return "".join([_log_line(workspace, record) for record in records]).encode()
@@ -191,7 +102,8 @@ def _array(texts: Iterable[str]) -> str:
     return "{" + ",".join([f'"{text}"' for text in quoted]) + "}"
 
 
-def _checkpoints_json(checkpoints: Iterable[Checkpoint]) -> str:
+def checkpoints_json(checkpoints: Iterable[Checkpoint]) -> str:
+    """The checkpoints of a step as a JSON list."""
     return "[" + ",".join([_checkpoint_json(checkpoint) for checkpoint in checkpoints]) + "]"
 
 

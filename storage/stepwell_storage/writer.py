@@ -17,10 +17,11 @@ import psycopg
 
 from stepwell_storage import ledger, metrics
 from stepwell_storage.errors import DatabaseUnavailableError
-from stepwell_storage.facts import RecentKeys, insert_facts
-from stepwell_storage.model import Fact, Step
+from stepwell_storage.facts import insert_facts
+from stepwell_storage.model import STEPS, Fact
 from stepwell_storage.partitions import KnownDays
 from stepwell_storage.retention.horizon import TOO_OLD, Horizons
+from stepwell_storage.row_keys import RecentKeys
 from stepwell_storage.rows import UnstorableStepError
 from stepwell_storage.session import Session
 from stepwell_storage.sharing import Turns
@@ -246,7 +247,7 @@ class Writer:
         batches: dict[UUID, list[Fact]] = {}
         for part in young:
             batches.setdefault(part.source.workspace_id, []).extend(part.facts)
-        starts_ns = (fact.start_ns for part in young for fact in part.facts if isinstance(fact, Step))
+        starts_ns = (fact.start_ns for part in young for fact in part.facts if isinstance(fact, STEPS))
         await self._days.ensure(connection, starts_ns)
         tally = ledger.Tally()
         now_ns = time.time_ns()

@@ -16,6 +16,7 @@ from stepwell_storage import facts, idle, stale
 from stepwell_storage.database import connect
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID
 from stepwell_storage.model import Role, Step
+from stepwell_storage.row_keys import RecentKeys
 from stepwell_storage.settings import Settings
 
 MS = 1_000_000
@@ -46,7 +47,7 @@ async def _keys(connection: Connection) -> list[tuple[Any, ...]]:
 async def test_duplicates_are_stored_once(either: Connection) -> None:
     """Two hundred spans of several days, again and again, in whatever way."""
     sent = [make_step(span, trace=span % 20 + 1, start_ns=START_NS + span % 5 * DAY_NS) for span in range(200)]
-    recent = facts.RecentKeys()
+    recent = RecentKeys()
     for batch in (sent, sent[::-1], sent[50:150], [*sent, make_step(999)]):
         async with either.transaction():
             await facts.insert_facts(either, {LOCAL_WORKSPACE_ID: batch}, recent=recent)

@@ -1,7 +1,8 @@
-"""Reads COPY lines back as PostgreSQL does, and says where it would refuse them (manual: COPY, "Text Format")."""
+"""Reads what COPY is given back as PostgreSQL does, and says where it would refuse it (manual: "COPY")."""
 
 import math
 import re
+import struct
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,16 +18,73 @@ _TIME: Final = re.compile(r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\.\d{6}\+00$")
 _BOOLEANS: Final = frozenset(("t", "f", "True", "False"))
 
 Row = dict[str, str | None]
+BinaryRow = dict[str, bytes | None]
+
+_YEAR_10000_US: Final = 252_455_616_000_000_000
+"""As PostgreSQL counts, from the year 2000 on; what reads from it knows no later year."""
+_BYTES_OF: Final = {"TIMESTAMP": 8, "boolean": 1, "UUID": 16}
 
 
-def step_rows(lines: bytes) -> list[Row]:
-    """The rows of `rows.step_lines`, each column checked against its type."""
-    return _rows(lines, schema.step_facts, facts.SQL.copy_steps)
+def step_rows(rows: bytes) -> list[BinaryRow]:
+    """The rows of `step_rows.join`, each column checked against its type."""
+    columns = _columns_of(facts.SQL.copy_steps)
+    found, position = [], 0
+    while position < len(rows):
+        (count,) = struct.unpack_from(">h", rows, position)
+        assert count == len(columns), f"{count} fields for {len(columns)} columns"
+        position += 2
+        row: BinaryRow = {}
+        for name in columns:
+            row[name], position = _field(rows, position)
+            _check_binary(schema.step_facts.c[name], row[name])
+        found.append(row)
+    return found
 
 
 def log_rows(lines: bytes) -> list[Row]:
     """The rows of `rows.log_lines`, each column checked against its type."""
     return _rows(lines, schema.step_logs, facts.SQL.copy_logs)
+
+
+def _field(rows: bytes, position: int) -> tuple[bytes | None, int]:
+    (size,) = struct.unpack_from(">i", rows, position)
+    end = position + 4 + max(size, 0)
+    assert end <= len(rows), "cut off"
+    return (rows[position + 4 : end] if size >= 0 else None), end
+
+
+def _check_binary(column: Any, field: bytes | None) -> None:
+    if field is None:
+        assert column.nullable, f"{column.name} is never NULL"
+        return
+    kind = column.type.__visit_name__
+    if kind in _BYTES_OF:
+        assert len(field) == _BYTES_OF[kind], column.name
+    if kind == "TIMESTAMP":
+        assert struct.unpack(">q", field)[0] < _YEAR_10000_US, column.name
+    elif isinstance(column.type, BigInteger | Double):
+        (number,) = struct.unpack(">q" if isinstance(column.type, BigInteger) else ">d", field)
+        assert math.isfinite(number), column.name
+    elif kind in ("text", "TEXT"):
+        assert "\0" not in field.decode(), column.name
+    elif kind == "JSONB":
+        assert field[0] == 1, "a version of jsonb that is unknown"
+        check_json(field[1:].decode())
+    elif kind == "ARRAY":
+        _check_texts(field)
+
+
+def _check_texts(field: bytes) -> None:
+    """An array of texts: dimensions, whether it has NULLs, the elements' type; how many they are, and from where on."""
+    dimensions, has_nulls, _ = struct.unpack_from(">iii", field)
+    assert dimensions in (0, 1)
+    assert not has_nulls
+    count, position = (struct.unpack_from(">i", field, 12)[0], 20) if dimensions else (0, 12)
+    for _ in range(count):
+        text, position = _field(field, position)
+        assert text is not None
+        assert "\0" not in text.decode()
+    assert position == len(field)
 
 
 def _rows(lines: bytes, table: Table, statement: str) -> list[Row]:

@@ -10,6 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
+from uuid import UUID
 
 import zstandard
 from google.protobuf.message import DecodeError
@@ -22,13 +23,14 @@ from stepwell_receiver.logs import map_logs
 from stepwell_receiver.mapping import map_request
 from stepwell_receiver.validation import reject_invalid, reject_invalid_logs, rejection_message
 from stepwell_receiver.values import MAX_NAME_CHARACTERS
+from stepwell_storage import step_rows
 from stepwell_storage.fold import fold_trace, tree
 from stepwell_storage.model import Execution, Role, Step
-from stepwell_storage.rows import log_lines, step_lines
+from stepwell_storage.rows import log_lines
 
 Target: TypeAlias = Callable[[bytes], None]
 
-_WORKSPACE: Final = "00000000-0000-0000-0000-000000000001"
+_WORKSPACE: Final = UUID(int=1)
 _MAX_ATTRIBUTE_BYTES: Final = 16 * 1024
 _MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 _NEVER_LOST: Final = (Role.AGENT, Role.WORKFLOW, Role.MODEL, Role.TOOL, Role.EMBEDDING)
@@ -94,8 +96,8 @@ def _check_traces(decode: Callable[[bytes], wire.TraceRequest], body: bytes, sen
     steps = map_request(request, max_attribute_bytes=_MAX_ATTRIBUTE_BYTES)
     assert len(steps) + request.rejected.total() == held
     assert bool(rejection_message(request.rejected)) == bool(request.rejected)
-    rows = copied.step_rows(step_lines(_WORKSPACE, steps))
-    assert [row["span_id"] for row in rows] == [f"\\x{step.span_id.hex()}" for step in steps]
+    rows = copied.step_rows(step_rows.join(_WORKSPACE.bytes, steps))
+    assert [row["span_id"] for row in rows] == [step.span_id for step in steps]
     check_fold(steps)
 
 
@@ -108,7 +110,7 @@ def _check_logs(decode: Callable[[bytes], wire.LogRequest], body: bytes) -> None
     reject_invalid_logs(request)
     records = map_logs(request, max_attribute_bytes=_MAX_ATTRIBUTE_BYTES)
     assert len(records) + request.rejected.total() == held
-    assert len(copied.log_rows(log_lines(_WORKSPACE, records))) == len(records)
+    assert len(copied.log_rows(log_lines(str(_WORKSPACE), records))) == len(records)
 
 
 def _check_metrics(decode: Callable[[bytes, Callable[[str], bool]], wire.MetricRequest], body: bytes) -> None:

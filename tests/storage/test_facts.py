@@ -19,8 +19,9 @@ from tests.storage.steps import (
 )
 
 from stepwell_storage.database import connect
-from stepwell_storage.facts import RecentKeys, delete_superseded_live_steps, insert_facts
+from stepwell_storage.facts import delete_superseded_live_steps, insert_facts
 from stepwell_storage.model import Step
+from stepwell_storage.row_keys import RecentKeys
 
 MARKS = """
 SELECT encode(trace_id, 'hex')::numeric, (extract(epoch FROM earliest) * 1000000)::bigint,

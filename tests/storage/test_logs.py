@@ -9,8 +9,9 @@ from tests.storage.steps import OTHER_WORKSPACE, START_NS, WORKSPACE, make_step,
 
 from stepwell_storage import folding
 from stepwell_storage.commit import CommitResult, Committer
-from stepwell_storage.facts import RecentKeys, insert_facts
+from stepwell_storage.facts import insert_facts
 from stepwell_storage.model import Fact, LogRecord, Role
+from stepwell_storage.row_keys import RecentKeys
 from stepwell_storage.settings import Settings
 from stepwell_storage.traces import read_steps
 

@@ -1,4 +1,4 @@
-"""Steps as COPY lines: whatever a step holds comes back unchanged."""
+"""Steps as rows of COPY: whatever a step holds comes back unchanged."""
 
 import json
 import math
@@ -12,7 +12,8 @@ from tests.storage.steps import START_NS, WORKSPACE, make_live_step, make_step
 
 from stepwell_storage.facts import insert_facts
 from stepwell_storage.model import Checkpoint, Role, Status, Step, StepType
-from stepwell_storage.rows import UnstorableStepError, step_lines, timestamp
+from stepwell_storage.rows import UnstorableStepError, timestamp
+from stepwell_storage.step_rows import encode
 from stepwell_storage.times import to_ns
 
 COLUMNS = {
@@ -124,6 +125,17 @@ async def test_every_field_comes_back_as_it_was(connection: psycopg.AsyncConnect
     assert _comparable(row) == _expected(FULL)
 
 
+async def test_a_row_is_the_same_whatever_was_written_before(connection: psycopg.AsyncConnection) -> None:
+    alike = [FULL._replace(span_id=bytes([number]) * 8, input_json=None) for number in range(3)]
+    other = alike[1]._replace(has_input=False, flags=(), process_key=b"p" * 16)
+    async with connection.transaction():
+        await insert_facts(connection, {WORKSPACE: [alike[0], encode(other), encode(alike[2])]})
+    rows = {row["span_id"]: row for row in await _stored(connection)}
+    assert [_comparable(rows[step.span_id]) for step in (alike[0], other, alike[2])] == [
+        _expected(step) for step in (alike[0], other, alike[2])
+    ]
+
+
 async def test_sparse_live_step_comes_back_as_it_was(connection: psycopg.AsyncConnection) -> None:
     step = make_live_step(1)
     async with connection.transaction():
@@ -200,8 +212,10 @@ async def test_any_step_comes_back_as_it_was(connection: psycopg.AsyncConnection
     [
         pytest.param({"name": "half \ud800"}, id="half a surrogate pair"),
         pytest.param({"start_ns": 10**21}, id="beyond the year 9999"),
+        pytest.param({"prompt_tokens": 2**63}, id="more than 64 bits"),
+        pytest.param({"trace_id": b"short"}, id="an id of the wrong length"),
     ],
 )
 def test_what_cannot_be_a_row_is_told(change: dict[str, Any]) -> None:
     with pytest.raises(UnstorableStepError):
-        step_lines(str(WORKSPACE), [make_step(1)._replace(**change)])
+        encode(make_step(1)._replace(**change))

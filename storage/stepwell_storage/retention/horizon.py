@@ -15,7 +15,7 @@ import psycopg
 
 from stepwell_storage import queries
 from stepwell_storage.arrays import array_of_times, array_of_uuids
-from stepwell_storage.model import Fact, LogRecord, Step
+from stepwell_storage.model import STEPS, Fact, LogRecord
 from stepwell_storage.times import to_ns
 from stepwell_storage.traces import TraceWindow
 
@@ -97,6 +97,6 @@ class Horizons:
 
 def _time_ns(fact: Fact, otherwise_ns: int) -> int:
     """When it was; samples of memory have a time of their own to go."""
-    if isinstance(fact, Step):
+    if isinstance(fact, STEPS):
         return fact.start_ns
     return fact.time_ns if isinstance(fact, LogRecord) else otherwise_ns

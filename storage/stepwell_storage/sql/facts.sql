@@ -1,29 +1,29 @@
--- Writing steps; see facts.py. The order of the columns is that of the fields in rows.py; if you change one, also
--- change the other.
+-- Writing steps; see facts.py. The order of the columns is that of the fields in step_rows.py, and in rows.py for log
+-- records; if you change one, also change the other.
 
 -- name: copy_steps
 -- Finished steps, straight into the facts.
 COPY analytics.step_facts (
-    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    workspace_id, trace_id, span_id, start_time, parent_span_id, parent_is_remote, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
-    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, key_id, process_key,
-    has_input, has_output, flags, checkpoints,
-    trigger_source, input, output, error, attributes, resource, events, links
-) FROM STDIN;
+    name, step_name, step_type, role, operation, status, agent_name, span_agent_name, agent_version, model, provider, finish_reason,
+    trigger_type, runtime_mode, service_name, service_version, environment, framework, scope_name, key_id, process_key,
+    has_input, has_output, flags, resource,
+    error_type, error_message, agent_ref, response_id, session_id, conversation_id, user_id,
+    checkpoints, trigger_source, input, output, error, attributes, events, links
+) FROM STDIN (FORMAT binary);
 
 -- name: copy_live_steps
 -- Steps that still run, straight into their table.
 COPY analytics.live_steps (
-    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    workspace_id, trace_id, span_id, start_time, parent_span_id, parent_is_remote, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
-    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, key_id, process_key,
-    has_input, has_output, flags, checkpoints,
-    trigger_source, input, output, error, attributes, resource, events, links
-) FROM STDIN;
+    name, step_name, step_type, role, operation, status, agent_name, span_agent_name, agent_version, model, provider, finish_reason,
+    trigger_type, runtime_mode, service_name, service_version, environment, framework, scope_name, key_id, process_key,
+    has_input, has_output, flags, resource,
+    error_type, error_message, agent_ref, response_id, session_id, conversation_id, user_id,
+    checkpoints, trigger_source, input, output, error, attributes, events, links
+) FROM STDIN (FORMAT binary);
 
 -- name: create_staging
 -- Where rows wait that may be stored already; one for each session.
@@ -37,34 +37,34 @@ DELETE FROM pg_temp.staged_steps;
 -- name: copy_staging
 -- Steps that may be stored already.
 COPY pg_temp.staged_steps (
-    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    workspace_id, trace_id, span_id, start_time, parent_span_id, parent_is_remote, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
-    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, key_id, process_key,
-    has_input, has_output, flags, checkpoints,
-    trigger_source, input, output, error, attributes, resource, events, links
-) FROM STDIN;
+    name, step_name, step_type, role, operation, status, agent_name, span_agent_name, agent_version, model, provider, finish_reason,
+    trigger_type, runtime_mode, service_name, service_version, environment, framework, scope_name, key_id, process_key,
+    has_input, has_output, flags, resource,
+    error_type, error_message, agent_ref, response_id, session_id, conversation_id, user_id,
+    checkpoints, trigger_source, input, output, error, attributes, events, links
+) FROM STDIN (FORMAT binary);
 
 -- name: insert_staged_steps
 -- The staged steps that are not stored yet, in the order in which every writer takes its locks; gives their keys.
 INSERT INTO analytics.step_facts (
-    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    workspace_id, trace_id, span_id, start_time, parent_span_id, parent_is_remote, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
-    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, key_id, process_key,
-    has_input, has_output, flags, checkpoints,
-    trigger_source, input, output, error, attributes, resource, events, links
+    name, step_name, step_type, role, operation, status, agent_name, span_agent_name, agent_version, model, provider, finish_reason,
+    trigger_type, runtime_mode, service_name, service_version, environment, framework, scope_name, key_id, process_key,
+    has_input, has_output, flags, resource,
+    error_type, error_message, agent_ref, response_id, session_id, conversation_id, user_id,
+    checkpoints, trigger_source, input, output, error, attributes, events, links
 )
 SELECT
-    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    workspace_id, trace_id, span_id, start_time, parent_span_id, parent_is_remote, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
-    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, key_id, process_key,
-    has_input, has_output, flags, checkpoints,
-    trigger_source, input, output, error, attributes, resource, events, links
+    name, step_name, step_type, role, operation, status, agent_name, span_agent_name, agent_version, model, provider, finish_reason,
+    trigger_type, runtime_mode, service_name, service_version, environment, framework, scope_name, key_id, process_key,
+    has_input, has_output, flags, resource,
+    error_type, error_message, agent_ref, response_id, session_id, conversation_id, user_id,
+    checkpoints, trigger_source, input, output, error, attributes, events, links
 FROM pg_temp.staged_steps
 ORDER BY (start_time AT TIME ZONE 'UTC')::date, workspace_id, trace_id, span_id, start_time
 ON CONFLICT DO NOTHING
@@ -73,22 +73,22 @@ RETURNING workspace_id, trace_id, span_id, (extract(epoch FROM start_time) * 100
 -- name: insert_staged_live_steps
 -- The same for steps that still run.
 INSERT INTO analytics.live_steps (
-    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    workspace_id, trace_id, span_id, start_time, parent_span_id, parent_is_remote, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
-    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, key_id, process_key,
-    has_input, has_output, flags, checkpoints,
-    trigger_source, input, output, error, attributes, resource, events, links
+    name, step_name, step_type, role, operation, status, agent_name, span_agent_name, agent_version, model, provider, finish_reason,
+    trigger_type, runtime_mode, service_name, service_version, environment, framework, scope_name, key_id, process_key,
+    has_input, has_output, flags, resource,
+    error_type, error_message, agent_ref, response_id, session_id, conversation_id, user_id,
+    checkpoints, trigger_source, input, output, error, attributes, events, links
 )
 SELECT
-    workspace_id, trace_id, span_id, parent_span_id, parent_is_remote, start_time, end_time,
+    workspace_id, trace_id, span_id, start_time, parent_span_id, parent_is_remote, end_time,
     duration_ms, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb,
-    name, step_name, step_type, role, operation, status, error_type, error_message, agent_name, span_agent_name, agent_ref, agent_version,
-    model, provider, response_id, finish_reason, session_id, conversation_id, user_id, trigger_type, runtime_mode, service_name, service_version,
-    environment, framework, scope_name, key_id, process_key,
-    has_input, has_output, flags, checkpoints,
-    trigger_source, input, output, error, attributes, resource, events, links
+    name, step_name, step_type, role, operation, status, agent_name, span_agent_name, agent_version, model, provider, finish_reason,
+    trigger_type, runtime_mode, service_name, service_version, environment, framework, scope_name, key_id, process_key,
+    has_input, has_output, flags, resource,
+    error_type, error_message, agent_ref, response_id, session_id, conversation_id, user_id,
+    checkpoints, trigger_source, input, output, error, attributes, events, links
 FROM pg_temp.staged_steps
 ORDER BY workspace_id, trace_id, span_id
 ON CONFLICT DO NOTHING
