@@ -12,6 +12,7 @@ loses, doubles or makes up a single one fails the benchmark.
 
 import argparse
 import itertools
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ class Round:
     p50_ms: float
     p99_ms: float
     refusals: int
+    thirds: list[float]
+    """Spans a second that were acknowledged in each third of the time."""
     us_per_span: dict[str, float]
     peak_mb: dict[str, float]
 
@@ -84,17 +87,22 @@ def measure(stack: Stack, load: Load, connect: Callable[[], Connection], options
         folded_s = wait_until_folded(connection)
         after = usage(stack.pid)
     used = used_us_per_span(before, after, load.spans_sent) | {"generator": generator_s * 1e6 / load.spans_sent}
-    return _round(sent, folded_s, used, {role: told.peak_mb for role, told in after.items()})
+    return _round(load, sent, folded_s, used, {role: told.peak_mb for role, told in after.items()})
 
 
-def _round(sent: Sent, folded_s: float, us_per_span: dict[str, float], peak_mb: dict[str, float]) -> Round:
+def _round(load: Load, sent: Sent, folded_s: float, us_per_span: dict[str, float], peak_mb: dict[str, float]) -> Round:
     latencies_ms = [answer.latency_ms for answer in sent.acknowledged]
+    third_s = (sent.last_s - sent.start_s) / 3
+    spans = [0, 0, 0]
+    for answer in sent.acknowledged:
+        spans[min(int((answer.done_s - sent.start_s) / third_s), 2)] += load.requests[answer.place].spans
     return Round(
         acknowledged_s=sent.last_s - sent.start_s,
         folded_s=folded_s - sent.start_s,
         p50_ms=quantile(latencies_ms, 0.5),
         p99_ms=quantile(latencies_ms, 0.99),
         refusals=sent.refusals,
+        thirds=[count / third_s for count in spans],
         us_per_span=us_per_span,
         peak_mb=peak_mb,
     )
@@ -136,7 +144,10 @@ def main() -> None:
     for case in itertools.starmap(Case, itertools.product(given.transport, given.payload, given.compression)):
         load, rounds = run_case(case, plan_of(case), options)
         refusals = sum(one.refusals for one in rounds)
-        print(f"{case}: {load}; {refusals} requests had to be sent again")
+        thirds = ", ".join(
+            f"{statistics.median(rates):,.0f}" for rates in zip(*[one.thirds for one in rounds], strict=True)
+        )
+        print(f"{case}: {load}; {refusals} requests had to be sent again; acknowledged by thirds: {thirds} spans/s")
         rows[str(case)] = cells(load, rounds)
     print(f"{machine()} at the end\n")
     print("\n".join(table(COLUMNS, rows)))
