@@ -85,6 +85,8 @@ def questions(api: Api, data: DataSet) -> dict[str, str]:
         "/agents, 30 days": f"/agents?{urlencode(month)}",
         f"{AGENT}/failures, 30 days": f"{AGENT}/failures?{urlencode(month)}",
         f"{AGENT}/patterns, 30 days": f"{AGENT}/patterns?{urlencode(month)}",
+        f"{AGENT}/suggestions, 30 days": f"{AGENT}/suggestions?{urlencode(month)}",
+        f"{AGENT}/compare, 30 days": f"{AGENT}/compare?{urlencode({**month, 'a': '1.0.0', 'b': '2.0.0'})}",
         "/executions, newest": _runs(week),
         "/executions, 30 days, newest": _runs(month),
         f"/executions, after {DEEP_PAGES * 500:,} by cursor": _runs(week, cursor=_deep_cursor(api, week)),

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from stepwell_api.context import Context
 from stepwell_api.observing import ObservingMiddleware
 from stepwell_api.problems import MEDIA_TYPE, answer_with_problems
-from stepwell_api.routes import agents, deletion, executions, ingest, insight, operations, recovery
+from stepwell_api.routes import agents, comparison, deletion, executions, ingest, insight, operations, recovery
 from stepwell_api.routes.asking import PREFIX
 from stepwell_receiver.http import otlp_routes
 from stepwell_receiver.ingest import Ingest
@@ -67,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         agents.router,
         insight.router,
         recovery.router,
+        comparison.router,
         deletion.router,
         ingest.router,
         operations.router,

@@ -72,7 +72,7 @@ async def read_item_edges(connection: AsyncConnection, question: Question) -> Ed
         for row in await connection.exec_driver_sql(SQL.read_edge_runs, parameters):
             run = run_of_row(row)
             if run is not None:
-                found += [(hour, item, _told(figures)) for item, figures in _with_totals(run)]
+                found += [(hour, item, told(figures)) for item, figures in _with_totals(run)]
     return Edges({question.agent_id: found})
 
 
@@ -104,10 +104,11 @@ def _totals(row: Any) -> Totals:
     figures.count(row.status, row.executions)
     for measure in SUMS:
         figures.count(measure, int(getattr(row, measure) or 0))
-    return replace(_told(figures), last_seen=row.last_seen)
+    return replace(told(figures), last_seen=row.last_seen)
 
 
-def _told(figures: Figures) -> Totals:
+def told(figures: Figures) -> Totals:
+    """The figures in the units of their names."""
     last_seen = None if figures.last_seen_ns is None else to_datetime(figures.last_seen_ns)
     durations, memories = histogram.to_array(figures.durations), histogram.to_array(figures.memories)
     return Totals(_in_units(figures.values()), durations, memories, last_seen)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 Z_95: Final = 1.959963984540054
+MANY: Final = 1_000
+"""Expected in each cell of a table, from which on the normal approximation is as good."""
 NEGLIGIBLE: Final = 1e-14
 """A term that adds less than this share of the sum ends a series of falling terms."""
 
@@ -47,7 +49,12 @@ def rate_difference(hits: int, size: int, base_hits: int, base_size: int) -> Int
 
 
 def rate_p_value(hits: int, size: int, base_hits: int, base_size: int) -> float:
-    """Two-sided: twice the smaller tail of Fisher's exact test (Fisher 1935)."""
+    """Two-sided: twice the smaller tail of Fisher's exact test (Fisher 1935); of many, its normal approximation."""
+    total, found = size + base_size, hits + base_hits
+    if min(found, total - found) * min(size, base_size) > MANY * total:
+        rate = found / total
+        spread = math.sqrt(rate * (1 - rate) * (1 / size + 1 / base_size))
+        return two_sided((hits / size - base_hits / base_size) / spread)
     more = fisher_greater(hits, size, base_hits, base_size)
     fewer = fisher_greater(base_hits, base_size, hits, size)
     return min(2 * min(more, fewer), 1.0)

@@ -248,6 +248,21 @@ class FailuresParameters(AnalyticsParameters, PageParameters):
     ] = []
 
 
+class ComparisonParameters(AnalyticsParameters):
+    """What to compare with what."""
+
+    a: Annotated[
+        Text,
+        Field(
+            min_length=1,
+            description="One side: `version:1.2` (or `1.2` alone), `environment:staging`, `model:gpt-4o`, "
+            "`window:FROM/TO` with RFC 3339 times, or `execution:ID`",
+        ),
+    ]
+    b: Annotated[Text, Field(min_length=1, description="The other side, likewise; what differs is told as b less a")]
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Steps and paths, each")] = DEFAULT_LIMIT
+
+
 class IngestParameters(WindowParameters):
     """Which part of the ledger."""
 

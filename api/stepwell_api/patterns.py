@@ -16,7 +16,7 @@ from stepwell_api import rollups
 from stepwell_api.insight.inputs import usages
 from stepwell_api.insight.reading import Reading
 from stepwell_api.question import HOUR, Question
-from stepwell_api.totals import AGREEMENT, Totals
+from stepwell_api.totals import Totals, sample_variance
 from stepwell_storage.model import Status
 from stepwell_storage.rollups.figures import MEASURES, Item, Kind
 
@@ -164,16 +164,6 @@ def _step(name: str, totals: Totals, whole_ms: float, successful: int) -> dict[s
         "critical_path_share": critical_ms / whole_ms if whole_ms else None,
         "headroom_ms_per_execution": _headroom_ms(critical_ms, mean_ms, best_ms, successful),
     }
-
-
-def sample_variance(totals: Totals) -> float | None:
-    """SQL's ``var_samp`` of the durations, in square milliseconds; ``None`` for fewer than two."""
-    count = totals["duration_count"]
-    if count < 2:
-        return None
-    squares, total = float(totals["duration_square_ms2"]), float(totals["duration_ms"])
-    variance = (squares - total * total / count) / (count - 1)
-    return variance if variance > AGREEMENT * squares / count else 0.0
 
 
 def _headroom_ms(critical_ms: float, mean_ms: float | None, best_ms: float | None, successful: int) -> float | None:

@@ -83,6 +83,16 @@ class Totals:
         return histogram.percentiles(self.memories, (share,))[0]
 
 
+def sample_variance(totals: Totals) -> float | None:
+    """SQL's ``var_samp`` of the durations, in square milliseconds; ``None`` for fewer than two."""
+    count = totals["duration_count"]
+    if count < 2:
+        return None
+    squares, total = float(totals["duration_square_ms2"]), float(totals["duration_ms"])
+    variance = (squares - total * total / count) / (count - 1)
+    return variance if variance > AGREEMENT * squares / count else 0.0
+
+
 def merged(histograms: str | None) -> Sequence[int] | None:
     """The sum of histograms in a list as JSON."""
     return histogram.merged(orjson.loads(histograms)) if histograms else None

@@ -8,13 +8,14 @@ import pytest
 from fastapi.openapi.models import OpenAPI
 from fastapi.routing import APIRoute
 
-from stepwell_api.routes import agents, deletion, executions, ingest, insight, operations, recovery
+from stepwell_api.routes import agents, comparison, deletion, executions, ingest, insight, operations, recovery
 
 ROUTERS = (
     executions.router,
     agents.router,
     insight.router,
     recovery.router,
+    comparison.router,
     deletion.router,
     ingest.router,
     operations.router,
@@ -67,6 +68,7 @@ async def test_every_route_is_documented(document: Any) -> None:
         "/api/v1/agents/{agent_id}/analytics",
         "/api/v1/agents/{agent_id}/patterns",
         "/api/v1/agents/{agent_id}/failures",
+        "/api/v1/agents/{agent_id}/compare",
         "/api/v1/analytics",
         "/api/v1/ingest",
         "/healthz",

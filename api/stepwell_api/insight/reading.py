@@ -48,21 +48,24 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Whose run it was."""
+    """Whose run it was, and how long it was in steps."""
 
     user_id: str | None
     session_id: str | None
     service_name: str | None
+    steps_total: int
 
 
-async def read_sample(connection: AsyncConnection, question: Question, hours: Mapping[datetime, Totals]) -> Reading:
+async def read_sample(
+    connection: AsyncConnection, question: Question, hours: Mapping[datetime, Totals], *, with_steps: bool = True
+) -> Reading:
     """The runs that the question is about: all of them, or evenly drawn ones that stand for them.
 
     `hours` has the question's figures by the hour (`rollups.by_hour`).
     """
     counts = _counts(hours)
     rows = await _read_runs(connection, question, counts, list(hours))
-    steps = await read_steps(connection, question, rows)
+    steps: Steps = await read_steps(connection, question, rows) if with_steps else {}
     return await asyncio.to_thread(_assembled, question, hours, rows, steps)
 
 
@@ -111,7 +114,7 @@ def _assembled(question: Question, hours: Mapping[datetime, Totals], rows: Seque
         environment=tuple(question.environments),
         version=tuple(question.versions),
     )
-    marks = {row.execution_id: Marks(row.user_id, row.session_id, row.service_name) for row in rows}
+    marks = {row.execution_id: Marks(row.user_id, row.session_id, row.service_name, row.steps_total) for row in rows}
     return Reading(sample, len(rows) >= executions, marks)
 
 

@@ -4,11 +4,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.convertors import PathConvertor, register_url_convertor
 
+from stepwell_api import analytics
 from stepwell_api.pagination import Kind, Position, read_cursor
 from stepwell_api.parameters import PageParameters, Text, WindowParameters, refuse_repeats
-from stepwell_api.problems import Problem, invalid_parameter
+from stepwell_api.problems import Problem, invalid_parameter, not_found, shown
+from stepwell_api.question import Question
 from stepwell_api.times import Window, make_window
 
 PREFIX = "/api/v1"
@@ -61,3 +64,13 @@ def position_of(question: str, parameters: PageParameters, kind: Kind) -> Positi
         ProblemError: the cursor is none, or another list's.
     """
     return None if parameters.cursor is None else read_cursor(parameters.cursor, question, kind)
+
+
+async def refuse_unknown(connection: AsyncConnection, question: Question) -> None:
+    """Refuses an agent that was never seen; one without runs in the window is answered.
+
+    Raises:
+        ProblemError: no run of it was ever seen.
+    """
+    if not await analytics.has_agent(connection, question.workspace_id, question.agent_id):
+        raise not_found(f"No run of an agent with the id {shown(question.agent_id)} was ever seen.")

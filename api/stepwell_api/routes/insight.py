@@ -8,7 +8,7 @@ from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from stepwell_api import analytics, failure_clusters, patterns, rollups
+from stepwell_api import failure_clusters, patterns, rollups
 from stepwell_api.context import Context, Serving, Workspace
 from stepwell_api.edges import Edges, read_item_edges
 from stepwell_api.encoding import json_response
@@ -19,9 +19,8 @@ from stepwell_api.models.failures import FailurePage
 from stepwell_api.models.patterns import Patterns
 from stepwell_api.pagination import Position, question_of, write_cursor
 from stepwell_api.parameters import AnalyticsParameters, FailuresParameters, PatternsParameters
-from stepwell_api.problems import not_found, shown
 from stepwell_api.question import Question
-from stepwell_api.routes.asking import NOT_FOUND, AgentId, make_router, position_of, window_of
+from stepwell_api.routes.asking import NOT_FOUND, AgentId, make_router, position_of, refuse_unknown, window_of
 from stepwell_storage.model import Status
 from stepwell_storage.rollups.figures import Kind
 
@@ -49,7 +48,8 @@ async def get_agent_patterns(
     async with serving.engine.connect() as connection:
         edges = await read_item_edges(connection, question)
         hours = await rollups.by_hour(connection, question, edges)
-        await _refuse_unknown(connection, question, hours)
+        if not hours:
+            await refuse_unknown(connection, question)
         items = {
             kind: await rollups.by_item(connection, question, edges, kind) for kind in (Kind.PATH, Kind.STEP, Kind.ROOT)
         }
@@ -89,7 +89,8 @@ async def list_agent_failures(
     async with serving.engine.connect() as connection:
         edges = await read_item_edges(connection, question)
         hours = await rollups.by_hour(connection, question, edges)
-        await _refuse_unknown(connection, question, hours)
+        if not hours:
+            await refuse_unknown(connection, question)
         kept = await read_kept(serving, connection, parameters, question, hours)
         clusters, items = await _clusters(connection, question, edges, hours, parameters, kept, first)
     last = first + parameters.limit
@@ -148,12 +149,6 @@ def _question(
 
 def _window(question: Question) -> dict[str, Any]:
     return {"from": question.window.start, "to": question.window.stop}
-
-
-async def _refuse_unknown(connection: AsyncConnection, question: Question, hours: Hours) -> None:
-    """Raises a problem where the agent was never seen; one without runs in the window is answered."""
-    if not hours and not await analytics.has_agent(connection, question.workspace_id, question.agent_id):
-        raise not_found(f"No run of an agent with the id {shown(question.agent_id)} was ever seen.")
 
 
 async def read_kept(
