@@ -1,11 +1,16 @@
 """Rollups equal what the raw rows tell, whatever came in whatever order, and whenever they were summed up."""
 
+import json
+
 import pytest
 from tests.rollup_sequences import run_sequence
 from tests.storing import Connection
 
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID
+from stepwell_storage.model import Status
 from stepwell_storage.rollups import compaction
+from stepwell_storage.rollups.figures import Figures, Item, Kind
+from stepwell_storage.rollups.parts import dump_parts, load_parts
 
 INSERT_DELTAS = """
 INSERT INTO analytics.rollup_deltas
@@ -32,3 +37,16 @@ async def test_large_backlog_is_summed_up_whatever_was_planned_before(connection
     await compact(45_000)
     cursor = await connection.execute("SELECT sum(executions) FROM analytics.rollup_hours")
     assert await cursor.fetchone() == (45_012,)
+
+
+OLDER = '[["step", "look\\"up", null, {"failed": 1, "duration_count": 1, "duration_ms": 2000000}, {"198": 1}]]'
+
+
+def test_figures_of_steps_are_read_as_this_version_and_older_ones_wrote_them() -> None:
+    figures = Figures()
+    figures.take_status(Status.FAILED)
+    figures.count("duration_count", 1)
+    figures.count("duration_ms", 2_000_000)
+    figures.durations[198] = 1
+    parts = ((Item(Kind.STEP, 'look"up'), figures),)
+    assert load_parts(json.loads(dump_parts(parts))) == load_parts(json.loads(OLDER)) == parts

@@ -68,7 +68,10 @@ SCALES: Final[Mapping[str, int]] = {
     "memory_known": 0,
     "steps": 0,
 }
-"""Measure, which is a column, → how many decimal digits of it the integers here count: 6 of milliseconds are ns."""
+"""Measure, which is a column, → how many decimal digits of it the integers here count: 6 of milliseconds are ns.
+
+Rows of executions tell measures by their index here (`parts`): new ones come last.
+"""
 
 MEASURES: Final = tuple(SCALES)
 _UNITS: Final = tuple(int(10**digits) for digits in range(13))
