@@ -72,13 +72,14 @@ def batches(traces: Iterable[DirtyTrace]) -> Iterable[list[DirtyTrace]]:
         yield batch
 
 
-async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyTrace]) -> float:
-    """Folds these traces in one transaction of its own; gives the seconds it took.
+async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyTrace]) -> dict[Key, float]:
+    """Folds these traces in one transaction of its own; gives the seconds that each took.
 
     Marks that another worker holds are left to it.
     """
     started = time.perf_counter()
     found = ledger.Tally()
+    sizes: list[tuple[Key, int]] = []
     async with _uncollected(), connection.transaction():
         windows = await _claim(connection, [sequence for trace in traces for sequence in trace.sequences])
         # Of closed traces some rows are gone: what was folded of them stays as it is until its own time is over.
@@ -88,6 +89,7 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
         windows = sorted_out.windows
         if windows:
             steps = await read_narrow(connection, windows)
+            sizes = [((window.workspace_id, window.trace_id), len(steps[window])) for window in windows]
             await tombstones.delete_late_spans(connection, sorted_out, steps)
             rates = await credit_rates(connection, [window.workspace_id for window in windows])
             folded = {
@@ -101,7 +103,13 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
     metrics.FOLDED_TRACES.inc(len(windows))
     seconds = time.perf_counter() - started
     metrics.FOLD_SECONDS.observe(seconds)
-    return seconds
+    return _shares(seconds, sizes)
+
+
+def _shares(seconds: float, sizes: Sequence[tuple[Key, int]]) -> dict[Key, float]:
+    """What a fold of several traces took for each of them, by their steps."""
+    whole = sum(count + 1 for _, count in sizes)
+    return {key: seconds * (count + 1) / whole for key, count in sizes}
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ from stepwell_storage import (
 )
 from stepwell_storage.database import UNAVAILABLE, connect
 from stepwell_storage.errors import DatabaseUnavailableError
+from stepwell_storage.rests import Rests
 from stepwell_storage.retention import passes
 from stepwell_storage.rollups import compaction
 from stepwell_storage.settings import Settings
@@ -35,9 +36,9 @@ from stepwell_storage.settings import Settings
 log = logging.getLogger(__name__)
 
 _POLL_S: Final = 1.0
-_REST_FACTOR: Final = 5.0
-"""A trace rests this many times as long as its last fold took, so that a growing one costs a bounded share."""
-_REST_RANGE_S: Final = (0.05, 10.0)
+_GATHER_S: Final = 0.025
+"""After a fold, so that the next one has more than a few traces: each costs something, however few they are."""
+_PASSING_REST_S: Final = 0.05
 _FAILURE_REST_S: Final = 30.0
 _PASSING: Final = (psycopg.errors.CheckViolation, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 """What goes away by itself: a day got its own partition meanwhile (23514), two transactions crossed."""
@@ -98,7 +99,7 @@ class _Worker:
         self._connection = working
         self._listening = listening
         self._database_url = settings.database_url
-        self._rest_until: dict[folding.Key, float] = {}
+        self._rests = Rests()
         self._resting = asyncio.Event()
         self._drop_after = timedelta(seconds=settings.drop_after_s)
         self._stale_after = timedelta(seconds=settings.stale_after_s)
@@ -157,20 +158,27 @@ class _Worker:
         """Folds what is due; gives the seconds until there may be more to do (0: look again at once)."""
         traces = await folding.waiting(self._connection)
         self._observe_lag(traces)
-        now = time.monotonic()
-        self._rest_until = {key: until for key, until in self._rest_until.items() if until > now}
-        due = [trace for trace in traces if trace.key not in self._rest_until]
+        began_s = time.monotonic()
+        waits_s = [self._rests.wait_s(trace, began_s) for trace in traces]
+        if sum(len(trace.sequences) for trace in traces) >= folding.MAX_MARKS:
+            waits_s = [0.0] * len(traces)  # marks of resting traces would hide the others
+        due = [trace for trace, wait_s in zip(traces, waits_s, strict=True) if not wait_s]
+        self._rests.forget(began_s)
         for batch in folding.batches(due):
             await self._fold(batch)
-        if due:
-            return 0.0
-        resting = [self._rest_until[trace.key] - now for trace in traces if trace.key in self._rest_until]
-        return min([_POLL_S, *resting])
+        if not due:
+            return min([_POLL_S, *waits_s])
+        if len(due) < folding.MAX_TRACES:
+            if time.monotonic() - began_s < _GATHER_S:
+                self._resting.set()
+            await asyncio.sleep(_GATHER_S)
+            self._resting.clear()
+        return 0.0
 
     async def _fold(self, batch: Sequence[folding.DirtyTrace]) -> None:
         """Folds a batch; where that fails, each trace alone, so that one bad trace holds up no other."""
         try:
-            seconds = await folding.fold(self._connection, batch)
+            self._rests.folded(await folding.fold(self._connection, batch), time.monotonic())
         except UNAVAILABLE:
             raise
         except Exception as error:  # the border between traces: whatever one of them holds, the others go on
@@ -182,12 +190,7 @@ class _Worker:
             passing = isinstance(error, _PASSING)
             if not passing:
                 log.exception("fold failed, the trace is tried again later", extra={"trace_id": batch[0].key[1].hex()})
-            rest_s = _REST_RANGE_S[0] if passing else _FAILURE_REST_S
-            self._rest_until[batch[0].key] = time.monotonic() + rest_s
-            return
-        rest_s = min(max(_REST_FACTOR * seconds / len(batch), _REST_RANGE_S[0]), _REST_RANGE_S[1])
-        until = time.monotonic() + rest_s
-        self._rest_until.update((trace.key, until) for trace in batch)
+            self._rests.failed(batch[0].key, _PASSING_REST_S if passing else _FAILURE_REST_S, time.monotonic())
 
     def _observe_lag(self, traces: Sequence[folding.DirtyTrace]) -> None:
         oldest = min((trace.marked_at for trace in traces), default=None)
