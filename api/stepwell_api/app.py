@@ -17,7 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from stepwell_api.context import Context
 from stepwell_api.observing import ObservingMiddleware
 from stepwell_api.problems import MEDIA_TYPE, answer_with_problems
-from stepwell_api.routes import agents, comparison, deletion, executions, ingest, insight, operations, recovery
+from stepwell_api.routes import (
+    agents,
+    comparison,
+    deletion,
+    executions,
+    ingest,
+    insight,
+    operations,
+    recovery,
+    suggestions,
+)
 from stepwell_api.routes.asking import PREFIX
 from stepwell_receiver.http import otlp_routes
 from stepwell_receiver.ingest import Ingest
@@ -62,17 +72,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    for router in (
-        executions.router,
-        agents.router,
-        insight.router,
-        recovery.router,
-        comparison.router,
-        deletion.router,
-        ingest.router,
-        operations.router,
-    ):
-        app.include_router(router)
+    for routes in (executions, agents, insight, suggestions, recovery, comparison, deletion, ingest, operations):
+        app.include_router(routes.router)
     answer_with_problems(app)
     app.add_middleware(ObservingMiddleware)
     return app

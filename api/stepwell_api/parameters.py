@@ -15,6 +15,7 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from stepwell_api.insight.finding import State
 from stepwell_api.problems import invalid_parameter
 from stepwell_api.times import Time
 from stepwell_storage.model import Status
@@ -263,6 +264,15 @@ class ComparisonParameters(AnalyticsParameters):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Steps and paths, each")] = DEFAULT_LIMIT
 
 
+class SuggestionsParameters(AnalyticsParameters):
+    """Which runs the suggestions are about, and which of these to tell."""
+
+    state: Annotated[
+        list[State],
+        Field(description="Where the suggestion stands; repeatable. Without it all are told but those dismissed"),
+    ] = []
+
+
 class IngestParameters(WindowParameters):
     """Which part of the ledger."""
 
@@ -281,6 +291,7 @@ class IngestParameters(WindowParameters):
 
 REPEATABLE = frozenset(
     {
+        "state",
         "trace_id",
         "agent_id",
         "status",

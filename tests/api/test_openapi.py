@@ -8,7 +8,17 @@ import pytest
 from fastapi.openapi.models import OpenAPI
 from fastapi.routing import APIRoute
 
-from stepwell_api.routes import agents, comparison, deletion, executions, ingest, insight, operations, recovery
+from stepwell_api.routes import (
+    agents,
+    comparison,
+    deletion,
+    executions,
+    ingest,
+    insight,
+    operations,
+    recovery,
+    suggestions,
+)
 
 ROUTERS = (
     executions.router,
@@ -16,6 +26,7 @@ ROUTERS = (
     insight.router,
     recovery.router,
     comparison.router,
+    suggestions.router,
     deletion.router,
     ingest.router,
     operations.router,

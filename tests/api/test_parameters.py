@@ -128,6 +128,6 @@ async def test_database_that_is_away_is_told_with_a_delay(unconnected: httpx.Asy
 
 
 def test_repeatable_parameters_are_the_list_valued_ones() -> None:
-    models = (parameters.ExecutionListParameters, parameters.AgentListParameters, parameters.AnalyticsParameters)
+    models = (parameters.ExecutionListParameters, parameters.AgentListParameters, parameters.SuggestionsParameters)
     fields = {name: field for model in models for name, field in model.model_fields.items()}
     assert {name for name, field in fields.items() if get_origin(field.annotation) is list} == parameters.REPEATABLE

@@ -25,6 +25,15 @@ class Kind(StrEnum):
     BOTTLENECK_STEP = "bottleneck_step"
 
 
+class State(StrEnum):
+    """Where a suggestion stands."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DISMISSED = "dismissed"
+    DONE = "done"
+
+
 class Toll(StrEnum):
     """What a cause costs; one cause can explain another finding only where they share a toll."""
 

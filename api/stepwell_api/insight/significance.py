@@ -16,6 +16,10 @@ Integers = NDArray[np.int64]
 
 SMALLEST = 1e-300
 """P-values are not told below it."""
+ATTAINABLE = 1e-3
+"""Smallest p-value that a test has to be able to reach to be made."""
+COLLINEAR = 0.02
+"""Part of a regressor's variation that has to be its own."""
 
 
 def binomial_above(successes: float, trials: float, rate: float) -> float:
@@ -39,6 +43,15 @@ def fisher_greater(hits: int, size: int, other_hits: int, other_size: int) -> fl
     logs = _log_choose(size, k) + _log_choose(other_size, hit - k) - _log_choose(total, np.array([hit]))
     logs = logs[np.isfinite(logs)]
     return float(min(max(np.exp(special.logsumexp(logs)), SMALLEST), 1.0)) if len(logs) else SMALLEST
+
+
+def can_show(size: int, other_size: int, hits: int) -> bool:
+    """Whether Fisher's test could show anything at all, were all hits in the group (Tarone 1990).
+
+    It depends on the sums alone, so that leaving out what cannot be shown leaves the other tests as they are.
+    """
+    most = min(size, hits)
+    return fisher_greater(most, size, hits - most, other_size) <= ATTAINABLE
 
 
 def _log_choose(n: int, k: Integers) -> Numbers:
@@ -86,6 +99,33 @@ def stratified_z(scores: Numbers, strata: Integers, group: NDArray[np.bool_]) ->
         total += float(scored[mine].sum()) - chosen * mean
         variance += float(((scored - mean) ** 2).sum()) * chosen * (size - chosen) / (size * (size - 1))
     return total / math.sqrt(variance) if variance > 0 else 0.0
+
+
+def basis_of(columns: Sequence[Numbers]) -> Numbers:
+    """An orthonormal basis of what the columns, and a constant, can explain; runs by dimensions."""
+    matrix = np.column_stack([np.ones(len(columns[0])), *columns]) if columns else np.ones((0, 1))
+    left, sizes, _ = np.linalg.svd(matrix, full_matrices=False)
+    return np.asarray(left[:, sizes > sizes[0] * 1e-9], dtype=np.float64)
+
+
+def unexplained(values: Numbers, basis: Numbers) -> Numbers:
+    """What is left of the values when all that the basis explains is taken away."""
+    return np.asarray(values - basis @ (basis.T @ values), dtype=np.float64)
+
+
+def partial_z(residual: Numbers, regressor: Numbers, basis: Numbers) -> float:
+    """z of the regressor's part in values of which `residual` is left, beside the basis (Frisch and Waugh 1933).
+
+    On ranks it is the rank sum test, or Spearman's, adjusted for what the basis stands for. 0 where the basis explains
+    the regressor itself.
+    """
+    left = unexplained(regressor, basis)
+    square, size = float(left @ left), len(residual) - basis.shape[1]
+    spread = float(residual @ residual)
+    whole = float(((regressor - regressor.mean()) ** 2).sum())
+    if size < 2 or square <= COLLINEAR * whole or not spread:
+        return 0.0
+    return float(left @ residual) / math.sqrt(square * spread / size)
 
 
 def rank_sum_above(values: Sequence[float] | Numbers, others: Sequence[float] | Numbers) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
+import numpy as np
 import orjson
 
 from stepwell_api.insight.deciding import Claim, decide
@@ -36,6 +37,20 @@ _CHECKS: Final[Mapping[Kind, str]] = {
 }
 """Kind → the endpoint of the agent that shows its figures; the others are shown by their example runs."""
 
+_OF_STEPS: Final = frozenset(
+    (
+        Kind.BOTTLENECK_STEP,
+        Kind.DUPLICATE_CALLS,
+        Kind.FLAKY_STEP,
+        Kind.PARALLELIZABLE_STEPS,
+        Kind.RETRY_WASTE,
+        Kind.STUCK_LOOP,
+        Kind.TIMEOUT_RISK,
+        Kind.UNDERPERFORMING_PATH,
+    )
+)
+"""Kinds whose runs are counted by their steps, which may have been read of a part only."""
+
 
 def suggest(sample: Sample, limits: Thresholds = DEFAULTS) -> list[Suggestion]:
     """The suggestions for an agent and a window, the most severe first."""
@@ -64,22 +79,30 @@ def _suggestion(frame: Frame, claim: Claim) -> Suggestion:
         "title": title,
         "detail": detail,
         "severity": _severity(frame, finding),
-        "confidence": round(min(1.0 - claim.p_adjusted, SUREST), 4),
-        "impact": _impact(frame.sample, finding),
+        "confidence": round(float(min(1.0 - claim.p_adjusted, SUREST)), 4),
+        "impact": _impact(frame, finding),
         "evidence": _evidence(frame, claim),
         "example_execution_ids": [frame.runs[i].execution_id for i in finding.examples],
     }
 
 
-def _impact(sample: Sample, finding: Finding) -> dict[str, float]:
-    saving = finding.saving
+def _impact(frame: Frame, finding: Finding) -> dict[str, float]:
+    saving, days = finding.saving, frame.sample.days
+    scale = _runs_per_run_with_steps(frame) if finding.kind in _OF_STEPS else 1.0
     per_execution = saving.duration_ms / saving.executions if saving.executions else 0.0
     return {
-        "executions_affected": round(saving.executions),
-        "duration_ms_per_execution": round(per_execution, 3),
-        "cost_usd_per_day": round(saving.cost_usd / sample.days, 6),
-        "failures_per_day": round(saving.failures / sample.days, 4),
+        "executions_affected": round(saving.executions * scale),
+        "duration_ms_per_execution": round(float(per_execution), 3),
+        "cost_usd_per_day": round(float(saving.cost_usd * scale / days), 6),
+        "failures_per_day": round(float(saving.failures * scale / days), 4),
     }
+
+
+def _runs_per_run_with_steps(frame: Frame) -> float:
+    """What is counted over runs whose steps were read stands for so many times as many."""
+    everything = frame.good | frame.bad
+    read = frame.weight_of(everything & frame.with_steps)
+    return frame.weight_of(everything) / read if read else 1.0
 
 
 def _severity(frame: Frame, finding: Finding) -> Severity:
@@ -100,12 +123,12 @@ def _known(value: float) -> float:
 def _evidence(frame: Frame, claim: Claim) -> dict[str, Any]:
     sample, finding = frame.sample, claim.finding
     return {
-        "n": finding.n,
+        "n": int(finding.n),
         **{name: _rounded(value) for name, value in finding.figures.items()},
         "window": {"from": sample.start, "to": sample.stop},
         "test": finding.test,
-        "p_value": finding.p_value,
-        "p_adjusted": claim.p_adjusted,
+        "p_value": float(finding.p_value),
+        "p_adjusted": float(claim.p_adjusted),
         "hypotheses": claim.hypotheses,
         "executions": sample.executions,
         "sampled": len(frame.runs),
@@ -114,7 +137,11 @@ def _evidence(frame: Frame, claim: Claim) -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
-    return round(value, 6) if isinstance(value, float) else value
+    """As JSON takes it: numpy's numbers as Python's, what is unknown as ``None``."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(plain, float):
+        return plain
+    return round(plain, 6) if math.isfinite(plain) else None
 
 
 def check_of(frame: Frame, finding: Finding) -> str:
@@ -133,7 +160,7 @@ def check_of(frame: Frame, finding: Finding) -> str:
 def _sides(finding: Finding, sample: Sample) -> list[tuple[str, str]]:
     """Before and after the shift, as two windows."""
     since = finding.target["since"]
-    return [("a", f"{_time(sample.start)}/{since}"), ("b", f"{since}/{_time(sample.stop)}")]
+    return [("a", f"window:{_time(sample.start)}/{since}"), ("b", f"window:{since}/{_time(sample.stop)}")]
 
 
 def _time(time: Any) -> str:

@@ -1,9 +1,10 @@
 """Answers about how an agent's runs go."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from stepwell_api.models.suggestions import Suggestion
 
 
 class DayHour(BaseModel):
@@ -97,4 +98,4 @@ class Patterns(BaseModel):
     bottlenecks: list[Bottleneck] = Field(
         description="Steps below the top one by their share of the critical path, the largest first"
     )
-    optimization_suggestions: list[Any] = Field(description="What to change, as `/suggestions` has it")
+    optimization_suggestions: list[Suggestion] = Field(description="What to change, as `/suggestions` has it")

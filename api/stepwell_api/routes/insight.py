@@ -13,6 +13,7 @@ from stepwell_api.context import Context, Serving, Workspace
 from stepwell_api.edges import Edges, read_item_edges
 from stepwell_api.encoding import json_response
 from stepwell_api.failure_clusters import Cluster
+from stepwell_api.insight import decisions
 from stepwell_api.insight.cache import Hours, Kept
 from stepwell_api.insight.occurrence import Stretches
 from stepwell_api.models.failures import FailurePage
@@ -44,7 +45,7 @@ async def get_agent_patterns(
     All of it is exact, save `input_patterns` where `sample.is_exact` is false: of windows with more than 6,000 runs a
     part is read, drawn evenly over time for each status, and counts are estimates.
     """
-    question = _question(workspace_id, agent_id, parameters)
+    question = question_about(workspace_id, agent_id, parameters)
     async with serving.engine.connect() as connection:
         edges = await read_item_edges(connection, question)
         hours = await rollups.by_hour(connection, question, edges)
@@ -55,6 +56,7 @@ async def get_agent_patterns(
         }
         hourly = await patterns.hourly_patterns(connection, question, hours, parameters.tz)
         kept = await read_kept(serving, connection, parameters, question, hours)
+        suggestions = await decisions.decided(connection, question, await suggestions_of(kept))
     answer = {
         **_window(question),
         "tz": parameters.tz.key,
@@ -62,7 +64,7 @@ async def get_agent_patterns(
         "input_patterns": await kept.once("inputs", lambda: patterns.input_patterns(kept.reading)),
         "sample": patterns.sample_of(kept.reading),
         **patterns.of_items(items, hours),
-        "optimization_suggestions": [],
+        "optimization_suggestions": suggestions,
     }
     for name in ("input_patterns", "execution_paths", "bottlenecks"):
         answer[name] = answer[name][: parameters.limit]
@@ -85,7 +87,7 @@ async def list_agent_failures(
     asked = question_of(f"failures {agent_id}", parameters)
     after = position_of(asked, parameters, "integer")
     first = 0 if after is None else max(int(after.value or 0), 0) + 1
-    question = _question(workspace_id, agent_id, parameters, after)
+    question = question_about(workspace_id, agent_id, parameters, after)
     async with serving.engine.connect() as connection:
         edges = await read_item_edges(connection, question)
         hours = await rollups.by_hour(connection, question, edges)
@@ -140,9 +142,19 @@ async def _clusters(
     return clusters, items
 
 
-def _question(
+async def suggestions_of(kept: Kept) -> list[dict[str, Any]]:
+    """The suggestions for what was read, worked out once."""
+    # Imported at the first need: the tests' libraries take a while, and not every process that serves is asked.
+    from stepwell_api.insight.suggestions import suggest
+
+    found: list[dict[str, Any]] = await kept.once("suggestions", lambda: suggest(kept.reading.sample))
+    return found
+
+
+def question_about(
     workspace_id: UUID, agent_id: str, parameters: AnalyticsParameters, after: Position | None = None
 ) -> Question:
+    """What is asked, as the rollups take it."""
     window = window_of(parameters, after)
     return Question(workspace_id, agent_id, window, parameters.environment, parameters.version, datetime.now(UTC))
 

@@ -29,6 +29,7 @@ _REST: Final[Mapping[str, str]] = {
     "memory_samples": SQL.delete_memory_samples,
     "trace_findings": SQL.delete_findings,
     "deleted_traces": SQL.delete_tombstones,
+    "suggestion_states": SQL.delete_suggestion_states,
     "rollup_deltas": SQL.delete_deltas,
     "rollup_hours": SQL.delete_hours,
     "rollup_days": SQL.delete_days,

@@ -17,7 +17,14 @@ from stepwell_storage.schema.facts import (
 )
 from stepwell_storage.schema.ledger import ledger_entries, ledger_hours, trace_findings
 from stepwell_storage.schema.rollups import rollup_complete_days, rollup_days, rollup_deltas, rollup_hours
-from stepwell_storage.schema.tenants import api_keys, deleted_traces, engine, retention, workspaces
+from stepwell_storage.schema.tenants import (
+    api_keys,
+    deleted_traces,
+    engine,
+    retention,
+    suggestion_states,
+    workspaces,
+)
 
 __all__ = [
     "SCHEMA",
@@ -41,6 +48,7 @@ __all__ = [
     "rollup_hours",
     "step_facts",
     "step_logs",
+    "suggestion_states",
     "tokens",
     "trace_findings",
     "trace_windows",

@@ -1,4 +1,4 @@
-"""Workspaces and what is theirs alone: keys, retention, deleted traces; and the engine of the whole database."""
+"""Workspaces and what is theirs alone: keys, retention, deleted traces, decisions; the engine of the database."""
 
 from sqlalchemy import (
     Boolean,
@@ -61,4 +61,17 @@ deleted_traces = Table(
     key("trace_id", BYTEA()),
     *optional(ARRAY(BYTEA()), "span_ids"),
     now("deleted_at"),
+)
+
+suggestion_states = Table(
+    "suggestion_states",
+    metadata,
+    key("workspace_id", UUID()),
+    *[key(name, Text()) for name in ("agent_id", "suggestion_id")],
+    required("state", Text()),
+    *optional(Text(), "note"),
+    required("suggestion", JSONB()),
+    now("changed_at"),
+    now("created_at"),
+    CheckConstraint("state IN ('open', 'accepted', 'dismissed', 'done')"),
 )

@@ -46,6 +46,10 @@ DELETE FROM analytics.trace_findings WHERE workspace_id = %(workspace_id)s
 -- Which of its traces were deleted.
 DELETE FROM analytics.deleted_traces WHERE workspace_id = %(workspace_id)s
 
+-- name: delete_suggestion_states
+-- What was decided about suggestions.
+DELETE FROM analytics.suggestion_states WHERE workspace_id = %(workspace_id)s
+
 -- name: delete_deltas
 -- Figures that wait to be summed up.
 DELETE FROM analytics.rollup_deltas WHERE workspace_id = %(workspace_id)s

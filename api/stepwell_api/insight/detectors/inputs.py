@@ -7,7 +7,7 @@ import numpy as np
 
 from stepwell_api.insight.finding import Finding, Kind, Saving, Toll
 from stepwell_api.insight.frame import Frame, Mask
-from stepwell_api.insight.significance import fisher_greater
+from stepwell_api.insight.significance import can_show, fisher_greater
 from stepwell_api.insight.thresholds import Thresholds
 
 MAX_VALUES = 20
@@ -19,11 +19,11 @@ def find(frame: Frame, limits: Thresholds) -> Iterator[Finding]:
     told = np.array([run.inputs is not None for run in frame.runs], dtype=np.bool_) & frame.ended
     for key, values in sorted(_values(frame, told).items()):
         having = _having(frame, values)
-        if _is_testable(told & having, told & ~having, limits):
+        if _is_testable(frame, told & having, told & ~having, limits):
             yield _finding(frame, limits, key, None, told & having, told & ~having)
         for value, runs in _frequent(values, limits):
             group = told & frame.mask(runs)
-            if _is_testable(group, told & ~group, limits):
+            if _is_testable(frame, group, told & ~group, limits):
                 yield _finding(frame, limits, key, value, group, told & ~group)
 
 
@@ -47,8 +47,9 @@ def _frequent(values: Mapping[str, set[int]], limits: Thresholds) -> list[tuple[
     return [(name, values[name]) for name in names]
 
 
-def _is_testable(group: Mask, others: Mask, limits: Thresholds) -> bool:
-    return bool(group.sum() >= limits.min_group and others.sum() >= limits.min_group)
+def _is_testable(frame: Frame, group: Mask, others: Mask, limits: Thresholds) -> bool:
+    (hits, size), (other_hits, other_size) = frame.counts(group), frame.counts(others)
+    return min(size, other_size) >= limits.min_group and can_show(size, other_size, hits + other_hits)
 
 
 def _finding(frame: Frame, limits: Thresholds, key: str, value: str | None, group: Mask, others: Mask) -> Finding:

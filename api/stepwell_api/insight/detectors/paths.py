@@ -11,7 +11,7 @@ import numpy as np
 
 from stepwell_api.insight.finding import Finding, Kind, Saving, Toll
 from stepwell_api.insight.frame import Frame, Mask, RunFacts
-from stepwell_api.insight.significance import fisher_greater, rank_sum_above
+from stepwell_api.insight.significance import can_show, fisher_greater, rank_sum_above
 from stepwell_api.insight.thresholds import Thresholds
 from stepwell_storage.fold.path import LOGICAL_ROLES
 
@@ -32,9 +32,12 @@ def find(frame: Frame, limits: Thresholds) -> Iterator[Finding]:
         if min(frame.counts(group)[1], frame.counts(others)[1]) < limits.min_group:
             continue
         target = {"execution_path": _stored_path(frame, by_path[names])}
-        if frame.weight_of(group) >= limits.path_share * total:
+        if frame.weight_of(group) < limits.path_share * total:
+            continue
+        (hits, size), (other_hits, other_size) = frame.counts(group), frame.counts(others)
+        if can_show(size, other_size, hits + other_hits):
             yield _failures(frame, limits, target, group, others)
-            yield from _costs(frame, limits, target, group, others)
+        yield from _costs(frame, limits, target, group, others)
 
 
 def paths_of(frame: Frame) -> Mapping[Names, Sequence[int]]:

@@ -58,7 +58,7 @@ def _slower(frame: Frame, limits: Thresholds, known: Mask, shift: Shift) -> Find
         Kind.LATENCY_REGRESSION,
         target_of(shift),
         shift.p_value,
-        "rank sum test by hour and kind of day (van Elteren) of successful runs' durations after against before",
+        "rank sum test, beside hours and kinds of day, of successful runs' durations after against before",
         after >= limits.slowdown * before and kept and holds_on(shift, limits),
         int(shift.before.sum() + shift.after.sum()),
         {
@@ -86,7 +86,7 @@ def _failing(frame: Frame, limits: Thresholds, known: Mask, shift: Shift) -> Fin
         Kind.FAILURE_REGRESSION,
         target_of(shift),
         min(max(shift.p_value, exact), 1.0),
-        "Cochran-Mantel-Haenszel test by hour and kind of day and Fisher's exact test: failures after against before",
+        "rank sum test, beside hours and kinds of day, and Fisher's exact test: failures after against before",
         after - before >= limits.rate_difference
         and after >= limits.rate_ratio * before
         and kept

@@ -1,7 +1,7 @@
 """Finds where a series of runs shifted up: at a version, or at a point in time.
 
-Runs are compared within the same part of the day and kind of day, so that neither the hours nor the week look like a
-shift. One that the window shows on days of one kind alone cannot be told from the week, and is none.
+Runs are compared beside what the hours of the day and the kinds of day explain, so that neither looks like a shift.
+One that the window shows on days of one kind alone cannot be told from the week, and is none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,17 +11,21 @@ from datetime import UTC, datetime
 import numpy as np
 
 from stepwell_api.insight.frame import Mask
-from stepwell_api.insight.significance import Integers, Numbers, normal_above, stratified_scores, stratified_z
+from stepwell_api.insight.significance import Numbers, basis_of, normal_above, partial_z, ranks, unexplained
 
 HOUR_S, DAY_S = 3_600.0, 86_400.0
-SPLITS = 60
+SPLITS = 30
 """Points in time that are tried."""
 FINE_FROM = 1_000
 """Runs from which on each hour of the day is compared with itself, instead of blocks of four hours."""
 WEEKS_FROM_DAYS = 14.0
 """Days of data from which on each day of the week is compared with itself, instead of weekends with weekends."""
-VERSION_FIT = 0.8
-"""A version explains a shift if it does so at least as well, by this factor, as the best point in time."""
+VERSION_SLACK, VERSION_SLACK_SHARE = 10.0, 0.05
+"""By how much a version may explain a shift worse than the best point in time and still be its cause, in z squared."""
+SEASON_RATIO = 1.5
+"""F statistic of the kinds of day up to which they do not matter to a series."""
+MIXED = 0.25
+"""Share of the runs on either side of a split that has to be of kinds of day of the other side."""
 LAST_PART = 0.3
 """Part of the runs after the shift that shows whether it still holds."""
 MIN_LAST = 10
@@ -66,41 +70,88 @@ class Shift:
         return datetime.fromtimestamp(self.since_s, UTC)
 
 
+class Season:
+    """What hours and days explain of a series, so that a shift is not taken for them.
+
+    Kinds of day are weekends and weekdays, or each day of the week where the series is long enough.
+    """
+
+    def __init__(self, start_s: Numbers, values: Numbers) -> None:
+        hour = start_s // HOUR_S % 24
+        part = hour if len(start_s) >= FINE_FROM else hour // 4
+        weekday = (start_s // DAY_S + 3) % 7
+        span_days = float(start_s[-1] - start_s[0]) / DAY_S
+        self.kind: Numbers = weekday if span_days >= WEEKS_FROM_DAYS else np.asarray(weekday >= 5, dtype=np.float64)
+        self.ranks = ranks(values)
+        constant = [np.ones(len(values))]
+        self.by_hour = basis_of(_indicators(part) or constant)
+        self.by_day = basis_of([*_indicators(part), *_indicators(self.kind)] or constant)
+        self._residuals = {
+            False: unexplained(self.ranks, self.by_hour),
+            True: unexplained(self.ranks, self.by_day),
+        }
+
+    def z(self, regressor: Numbers, *, with_days: bool) -> float:
+        """How far values rise with the regressor, beside the hours, and the kinds of day where they matter."""
+        basis = self.by_day if with_days else self.by_hour
+        return partial_z(self._residuals[with_days], regressor, basis)
+
+    def is_free_of_days(self, regressor: Numbers) -> bool:
+        """Whether kinds of day explain nothing beside the regressor, on enough runs to tell."""
+        basis = basis_of([*self.by_hour.T, regressor])
+        wider = basis_of([*self.by_day.T, regressor])
+        gained = wider.shape[1] - basis.shape[1]
+        if gained < self.by_day.shape[1] - self.by_hour.shape[1]:
+            return False
+        if not gained:
+            return True
+        left, less = (unexplained(self.ranks, columns) for columns in (basis, wider))
+        free = max(len(self.ranks) - wider.shape[1], 1)
+        ratio = float(left @ left - less @ less) / gained / max(float(less @ less) / free, 1e-12)
+        return ratio <= SEASON_RATIO and self._is_mixed(regressor > regressor.mean())
+
+    def _is_mixed(self, after: Mask) -> bool:
+        """Whether enough runs on either side are of a kind of day that the other side has as well."""
+        shared = np.isin(self.kind, np.intersect1d(self.kind[after], self.kind[~after]))
+        return all(bool(shared[side].mean() >= MIXED) for side in (after, ~after))
+
+
+def _indicators(values: Numbers) -> list[Numbers]:
+    return [np.asarray(values == value, dtype=np.float64) for value in np.unique(values)[1:]]
+
+
 def shifts_of(series: Series, *, min_group: int) -> Iterator[Shift]:
     """Every version against the one before, and the best point in time; the latter alone if no version explains it."""
     if len(series.values) < 2 * min_group:
         return
-    strata = strata_of(series.start_s)
-    scores = stratified_scores(series.values, strata)
-    in_time = _best_split(series, scores, strata, min_group)
-    by_version = [_version_shift(series, version, before, min_group) for version, before in _releases(series)]
-    released = [shift for shift in by_version if shift is not None]
+    season = Season(series.start_s, series.values)
+    in_time, with_days = _best_split(series, season, min_group)
     if in_time is None:
-        yield from released
         return
-    explained = [shift for shift in released if _fit(scores, shift) >= VERSION_FIT * _fit(scores, in_time)]
+    # Both beside the same: else a version could not be compared with a point in time.
+    releases = _releases(series)
+    by_version = [_version_shift(series, *release, min_group, with_days=with_days) for release in releases]
+    released = [shift for shift in by_version if shift is not None]
+    explained = [shift for shift in released if _is_as_good(shift, in_time)]
     # A version that explains less than a point in time only shares some of the runs with it.
     yield from explained or [in_time]
 
 
-def strata_of(start_s: Numbers) -> Integers:
-    """A number for each combination of kind of day and part of the day."""
-    day = start_s // DAY_S
-    weekday = (day + 3) % 7
-    span_days = float(start_s[-1] - start_s[0]) / DAY_S if len(start_s) else 0.0
-    kind = weekday if span_days >= WEEKS_FROM_DAYS else (weekday >= 5)
-    hour = start_s // HOUR_S % 24
-    part = hour if len(start_s) >= FINE_FROM else hour // 4
-    return np.asarray(kind * 24 + part, dtype=np.int64)
-
-
-def _best_split(series: Series, scores: Numbers, strata: Integers, min_group: int) -> Shift | None:
+def _best_split(series: Series, season: Season, min_group: int) -> tuple[Shift | None, bool]:
+    """The clearest split beside hours alone, if days do not matter to it; else the clearest beside both, and True."""
     candidates = _candidates(series, min_group)
-    tried = [(stratified_z(scores, strata, series.start_s >= at), at) for at in candidates]
-    if not tried:
-        return None
-    z, at = max(tried)
-    return _shift(series, at, None, series.start_s < at, series.start_s >= at, z, len(tried), strata)
+    if not candidates:
+        return None, False
+    z, at = max((season.z(_after(series, at), with_days=False), at) for at in candidates)
+    with_days = not season.is_free_of_days(_after(series, at))
+    if with_days:
+        z, at = max((season.z(_after(series, at), with_days=True), at) for at in candidates)
+    shift = _shift(series, at, None, series.start_s < at, series.start_s >= at, z, len(candidates))
+    return shift, with_days
+
+
+def _after(series: Series, at: float) -> Numbers:
+    return np.asarray(series.start_s >= at, dtype=np.float64)
 
 
 def _candidates(series: Series, min_group: int) -> list[float]:
@@ -119,52 +170,32 @@ def _releases(series: Series) -> Iterator[tuple[str, Mask]]:
         yield ordered[at], np.isin(names, ordered[:at])
 
 
-def _version_shift(series: Series, version: str, before: Mask, min_group: int) -> Shift | None:
+def _version_shift(series: Series, version: str, before: Mask, min_group: int, *, with_days: bool) -> Shift | None:
     after = ~before & np.array([bool(name) for name in series.versions])
     mine = np.array([name == version for name in series.versions])
     if min(int(before.sum()), int(mine.sum())) < min_group:
         return None
+    z = _z_between(series, before, after, with_days=with_days)
+    return _shift(series, float(series.start_s[mine].min()), version, before, after, z, 1)
+
+
+def _z_between(series: Series, before: Mask, after: Mask, *, with_days: bool | None = None) -> float:
+    """z of the runs after against those before; unless told, beside kinds of day only where they matter."""
     chosen = before | after
-    strata = strata_of(series.start_s)
-    scores = np.zeros(len(series.values))
-    scores[chosen] = stratified_scores(series.values[chosen], strata[chosen])
-    z = stratified_z(scores[chosen], strata[chosen], after[chosen])
-    if not _overlaps(strata, before, after):
-        # The release changed with the kind of day; the version itself is what tells the two apart.
-        strata = np.asarray(series.start_s // HOUR_S % 24 // 4, dtype=np.int64)
-        z = stratified_z(stratified_scores(series.values[chosen], strata[chosen]), strata[chosen], after[chosen])
-    return _shift(series, float(series.start_s[mine].min()), version, before, after, z, 1, strata)
-
-
-def _overlaps(strata: Integers, before: Mask, after: Mask) -> bool:
-    shared = np.isin(strata, np.intersect1d(strata[before], strata[after]))
-    return bool(shared[after].sum() >= 0.5 * after.sum())
+    season = Season(series.start_s[chosen], series.values[chosen])
+    regressor = np.asarray(after[chosen], dtype=np.float64)
+    if with_days is None:
+        with_days = not season.is_free_of_days(regressor)
+    return season.z(regressor, with_days=with_days)
 
 
 def _shift(
-    series: Series,
-    since_s: float,
-    version: str | None,
-    before: Mask,
-    after: Mask,
-    z: float,
-    tried: int,
-    strata: Integers,
+    series: Series, since_s: float, version: str | None, before: Mask, after: Mask, z: float, tried: int
 ) -> Shift:
     last = _last_part(series, after)
-    chosen = before | last
-    still = stratified_z(stratified_scores(series.values[chosen], strata[chosen]), strata[chosen], last[chosen])
-    return Shift(
-        since_s,
-        version,
-        after,
-        before,
-        z,
-        min(normal_above(z) * tried, 1.0),
-        still,
-        last,
-        max(series.stop_s - since_s, 0.0) / DAY_S,
-    )
+    days = max(series.stop_s - since_s, 0.0) / DAY_S
+    p_value = min(normal_above(z) * tried, 1.0)
+    return Shift(since_s, version, after, before, z, p_value, _z_between(series, before, last), last, days)
 
 
 def _last_part(series: Series, after: Mask) -> Mask:
@@ -176,12 +207,9 @@ def _last_part(series: Series, after: Mask) -> Mask:
     return last
 
 
-def _fit(scores: Numbers, shift: Shift) -> float:
-    """The share of the scores' variance that the split explains."""
-    chosen = shift.before | shift.after
-    mine, theirs = scores[shift.after], scores[shift.before]
-    total = float(((scores[chosen] - scores[chosen].mean()) ** 2).sum())
-    gap = float(mine.mean() - theirs.mean())
-    if gap <= 0 or not total:
-        return 0.0
-    return len(mine) * len(theirs) / (len(mine) + len(theirs)) * gap**2 / total
+def _is_as_good(release: Shift, in_time: Shift) -> bool:
+    """Whether a version tells the runs apart as well as the best point in time, which was chosen among many.
+
+    z squared is twice the gain in likelihood, so that a difference of it is a likelihood ratio test.
+    """
+    return release.z > 0 and in_time.z**2 - release.z**2 <= max(VERSION_SLACK, VERSION_SLACK_SHARE * in_time.z**2)

@@ -9,7 +9,7 @@ import numpy as np
 from stepwell_api.insight.critical import ROOT
 from stepwell_api.insight.finding import Finding, Kind, Saving, Toll
 from stepwell_api.insight.frame import Frame
-from stepwell_api.insight.significance import Numbers, fisher_greater, normal_above
+from stepwell_api.insight.significance import Numbers, can_show, fisher_greater, normal_above
 from stepwell_api.insight.thresholds import Thresholds
 
 
@@ -24,6 +24,8 @@ def find_failing(frame: Frame, limits: Thresholds) -> Iterator[Finding]:
     for name in sorted(name for name in causes if calls.get(name)):
         runs = frame.mask(set(causes[name]))
         others = all_failures - failures[name], all_calls - calls[name]
+        if not can_show(calls[name], others[1], all_failures):
+            continue
         share, caused = frame.weight_of(runs) / failed, frame.weight_of(runs)
         rate, other_rate = failures[name] / calls[name], others[0] / others[1] if others[1] else 0.0
         enough = calls[name] >= limits.min_group and others[1] >= limits.min_group

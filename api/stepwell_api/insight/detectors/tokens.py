@@ -1,13 +1,12 @@
 """`token_growth`: tokens per run that grow over the window, or prompts that grow within runs."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from stepwell_api.insight.detectors.shifts import DAY_S, strata_of
+from stepwell_api.insight.detectors.shifts import DAY_S, Season
 from stepwell_api.insight.finding import Finding, Kind, Saving, Toll
 from stepwell_api.insight.frame import Frame, Mask, RunFacts
 from stepwell_api.insight.significance import (
@@ -15,7 +14,6 @@ from stepwell_api.insight.significance import (
     binomial_above,
     normal_above,
     ranks,
-    stratified_scores,
 )
 from stepwell_api.insight.thresholds import Thresholds
 from stepwell_storage.model import Status
@@ -59,7 +57,7 @@ def _trend(frame: Frame, limits: Thresholds, unit: str, amounts: Numbers, known:
         Kind.TOKEN_GROWTH,
         {"step_name": _growing_step(frame, known)},
         _correlation_above(values, times),
-        "rank correlation (Spearman) with time, by hour and kind of day, of the tokens of successful runs",
+        "rank correlation (Spearman) with time, beside hours and kinds of day, of the tokens of successful runs",
         ratio >= limits.token_growth and days >= limits.min_regression_days,
         len(values),
         {f"median_{unit}_at_start": before, f"median_{unit}_at_end": after, "ratio": ratio, "grows": "over time"},
@@ -80,20 +78,8 @@ def _ends(values: Numbers, times: Numbers) -> tuple[Numbers, Numbers]:
 
 
 def _correlation_above(values: Numbers, times: Numbers) -> float:
-    """P-value that values rise with time, seasons compared with themselves."""
-    strata = strata_of(times)
-    scores = stratified_scores(values, strata)
-    order = ranks(times)
-    covariance, variance = 0.0, 0.0
-    for stratum in np.unique(strata):
-        inside = strata == stratum
-        size = int(inside.sum())
-        if size < 3:
-            continue
-        a, b = scores[inside] - scores[inside].mean(), order[inside] - order[inside].mean()
-        covariance += float((a * b).sum())
-        variance += float((a * a).sum() * (b * b).sum()) / (size - 1)
-    return normal_above(covariance / math.sqrt(variance)) if variance > 0 else 1.0
+    """P-value that values rise with time, beside hours and kinds of day."""
+    return normal_above(Season(times, values).z(ranks(times), with_days=True))
 
 
 def _growing_step(frame: Frame, known: Mask) -> str | None:
