@@ -24,9 +24,13 @@ MAX_DEPTH: Final = 16
 MAX_ITEMS: Final = 1_000
 """Items of one list or object; what is left out is told in its place."""
 
+_SHARES: Final = (0.9, 0.4, 0.1)
 _NODE_BYTES: Final = 4
 """What a value costs beside its text, so that a million small values are bounded too."""
-_PLAIN: Final = (datetime.datetime, datetime.date, datetime.time, datetime.timedelta, uuid.UUID, decimal.Decimal)
+_PLAIN: Final = (
+    *(datetime.date, datetime.time, datetime.timedelta),
+    *(uuid.UUID, decimal.Decimal, pathlib.PurePath),
+)
 _LISTS: Final = (list, tuple, set, frozenset, deque)
 
 
@@ -41,11 +45,18 @@ def cut(text: str, max_bytes: int) -> str:
 
 
 def as_json(value: object, redaction: Redaction, max_bytes: int) -> str:
-    """JSON text of any value, at most a little longer than `max_bytes`, with a marker where something was cut."""
+    """JSON text of any value, at most `max_bytes` long, with a marker where something was cut.
+
+    Markers and escaped characters may take more than the walk can know; then it is taken again with less.
+    """
     try:
-        return clean(json.dumps(_Walk(redaction, max_bytes).plain(value, 0), ensure_ascii=False))
+        for share in _SHARES:
+            text = clean(json.dumps(_Walk(redaction, int(max_bytes * share)).plain(value, 0), ensure_ascii=False))
+            if len(text) <= max_bytes and (text.isascii() or len(text.encode()) <= max_bytes):
+                return text
     except Exception as error:
         return json.dumps(f"[not captured: {type(error).__name__}]")
+    return json.dumps(f"[cut: {_class_name(type(value))}]")
 
 
 def clean(text: str) -> str:
@@ -109,7 +120,7 @@ class _Walk:
             return self.plain(value.value, depth)
         if isinstance(value, str):
             return self._text(str.__str__(value))
-        if isinstance(value, _PLAIN | pathlib.PurePath):
+        if isinstance(value, _PLAIN):
             return self._text(str(value))
         if isinstance(value, bytes | bytearray | memoryview):
             return f"[{len(value)} bytes]"

@@ -99,7 +99,7 @@ def agent(
     """
     declared = Declared(
         plans.of_agent(
-            None if callable(name) else name,
+            None if _is_function(name) else name,
             version=version,
             agent_id=id,
             user_id=user_id,
@@ -110,7 +110,7 @@ def agent(
         ),
         input,
     )
-    return declared(name) if callable(name) else declared
+    return declared(name) if _is_function(name) else declared
 
 
 @overload
@@ -155,7 +155,7 @@ def step(
     """
     declared = Declared(
         plans.of_step(
-            None if callable(name) else name,
+            None if _is_function(name) else name,
             step_type=step_type,
             operation=operation,
             model=model,
@@ -166,7 +166,7 @@ def step(
         ),
         input,
     )
-    return declared(name) if callable(name) else declared
+    return declared(name) if _is_function(name) else declared
 
 
 @overload
@@ -194,7 +194,7 @@ def decision(
         capture: ``False`` leaves input and output out.
         attributes: further attributes of the span.
     """
-    if callable(name):
+    if _is_function(name):
         return step(step_type="decision")(name)
     return step(name, step_type="decision", input=input, capture=capture, attributes=attributes)
 
@@ -226,3 +226,8 @@ def loop(items: Any = None, *, name: str | None = None, attributes: Mapping[str,
         return step(items or name or "loop", step_type="loop", attributes=attributes)
     plan = plans.of_step(name, step_type="loop", attributes=attributes)
     return AsyncPasses(plan, items) if hasattr(items, "__aiter__") else Passes(plan, items)
+
+
+def _is_function(given: object) -> bool:
+    """Whether a decorator was written without parentheses; a class method cannot be called by itself."""
+    return callable(given) or isinstance(given, classmethod)

@@ -44,7 +44,7 @@ def checkpoint_on(span: Span, state: object, checkpoint_id: str | None) -> str:
         if state is not None and used.level != "off":
             attributes[CHECKPOINT_STATE] = capture.as_json(state, used.redaction, used.max_attribute_bytes)
         if span.is_recording():
-            span.add_event(CHECKPOINT_EVENT, attributes)
+            span.add_event(CHECKPOINT_EVENT, attributes, used.now_ns())
     except Exception as failure:
         _failed(failure)
     return found

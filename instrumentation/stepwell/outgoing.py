@@ -116,9 +116,9 @@ class Outgoing:
 
     def _custom(self, key: str, value: Any) -> Any:
         found = self._redaction.filtered(key, value)
-        if found is value or found is None or isinstance(found, str | bool | int | float):
-            return clean(cut(found, self._max_bytes)) if isinstance(found, str) else found
-        return MASK
+        if found is value or found is None or isinstance(found, bool | int | float):
+            return found
+        return clean(cut(found, self._max_bytes)) if isinstance(found, str) else MASK
 
     def _content(self, text: str) -> str:
         if self._redaction.may_hold_keys(text):

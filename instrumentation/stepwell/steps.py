@@ -203,6 +203,7 @@ def record_error(span: Span, error: BaseException) -> None:
     span.add_event(
         "exception",
         {"exception.type": name, "exception.message": told, "exception.stacktrace": _stack(error, used)},
+        used.now_ns(),
     )
     span.set_attribute("error.type", name)
     span.set_status(Status(StatusCode.ERROR, f"{kind.__qualname__}: {told}" if told else kind.__qualname__))
