@@ -243,3 +243,17 @@ def test_the_schema_of_a_tools_parameters_is_no_input() -> None:
 
     assert of_tool('{"city": "Graz"}')
     assert not of_tool('{"properties": {"city": {"type": "string"}}, "type": "object"}')
+
+
+@pytest.mark.parametrize(("reason", "status"), [("stop", Status.SUCCESS), (None, Status.CANCELLED)])
+def test_an_agent_that_says_it_finished_is_not_cancelled_with_its_last_tool(
+    reason: str | None, status: Status
+) -> None:
+    said = {"gen_ai.response.finish_reasons": [reason]} if reason else {}
+    run = only(
+        agent("a", attributes={**said, **OUTPUT}, for_ms=50),
+        chat("c1", parent="a", at_ms=1),
+        tool("t", parent="a", at_ms=15, attributes={"error.type": "CancelledError"}),
+    )
+
+    assert run.status is status

@@ -5,6 +5,7 @@ Used by the exporting thread alone. A span that ends before its start was sent i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -27,6 +28,8 @@ class Batches:
         self._pace = pace
         self._open: dict[int, ReadableSpan] = {}
         self._to_announce: dict[int, ReadableSpan] = {}
+        self._announced: set[int] = set()
+        """Ids of open spans that were sent before."""
         self._ended: list[ReadableSpan] = []
 
     def follow(self, outgoing: Outgoing, pace: Pace) -> None:
@@ -44,16 +47,26 @@ class Batches:
         if found is None:
             return
         if len(self._open) >= MAX_OPEN_SPANS:
-            self._open.pop(next(iter(self._open)))
+            self._forget(next(iter(self._open)))
         self._open[found.span_id] = self._to_announce[found.span_id] = span
 
     def end(self, span: ReadableSpan) -> None:
         """A span has ended."""
         found = span.get_span_context()
         if found is not None:
-            self._open.pop(found.span_id, None)
-            self._to_announce.pop(found.span_id, None)
+            self._forget(found.span_id)
         self._ended.append(span)
+
+    def _forget(self, span_id: int) -> None:
+        self._open.pop(span_id, None)
+        self._to_announce.pop(span_id, None)
+        self._announced.discard(span_id)
+
+    def touch(self, span_id: int) -> None:
+        """A span that runs has something new to tell."""
+        span = self._open.get(span_id)
+        if span is not None:
+            self._to_announce[span_id] = span
 
     def announce_open(self) -> None:
         """Everything that runs is to be sent again, as after an outage."""
@@ -69,13 +82,20 @@ class Batches:
         """Requests, each with the number of its spans; started ones are kept for later where they are not wanted."""
         spans: list[ReadableSpan] = []
         if with_started:
-            running, self._to_announce = list(self._to_announce.values()), {}
-            spans += [started(span) for span in running if span.end_time is None]
+            spans += self._running()
         spans += self._ended
         self._ended = []
         outgoing = checked(self._outgoing, spans)
         for at in range(0, len(outgoing), self._pace.max_batch_spans):
             yield from _bodies(outgoing[at : at + self._pace.max_batch_spans])
+
+    def _running(self) -> Iterator[ReadableSpan]:
+        running, self._to_announce = self._to_announce, {}
+        now_ns = time.time_ns()
+        for span_id, span in running.items():
+            if span.end_time is None:
+                yield started(span, now_ns if span_id in self._announced else None)
+                self._announced.add(span_id)
 
 
 def _bodies(spans: Sequence[ReadableSpan]) -> Iterator[tuple[bytes, int]]:

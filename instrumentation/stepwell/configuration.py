@@ -114,6 +114,7 @@ class Client:
                 max_attribute_bytes=_max_attribute_bytes(settings),
                 tracer=self._provider.get_tracer(runtime.SCOPE, _own_version()),
                 is_bound=True,
+                touch=self._exporter.touch,
             )
         )
 

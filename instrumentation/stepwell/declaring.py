@@ -41,7 +41,7 @@ class Declared:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._running:
-            inner = steps.current()
+            inner = steps.current_step()
             # Tasks may share one declaration, so that the last one entered is not always the one that is left.
             step = inner if inner in self._running else self._running[-1]
             self._running.remove(step)

@@ -48,6 +48,12 @@ class Ended(NamedTuple):
     size_bytes: int
 
 
+class Touched(NamedTuple):
+    """A span that runs has something new to tell."""
+
+    span_id: int
+
+
 class Flush:
     """Someone waits until everything is sent."""
 
@@ -68,7 +74,7 @@ class Flush:
         )
 
 
-Item = Started | Ended | Flush
+Item = Started | Ended | Touched | Flush
 
 
 class Exporter:
@@ -117,6 +123,11 @@ class Exporter:
         size_bytes = SPAN_BYTES + _text_size(span.attributes or {})
         self._queued_bytes += size_bytes
         self._queue.put(Ended(span, size_bytes))
+
+    def touch(self, span_id: int) -> None:
+        """A span that runs has something new to tell, which does not wait for its end."""
+        if self._has_room():
+            self._queue.put(Touched(span_id))
 
     def flush(self, timeout_s: float, *, is_final: bool = False) -> bool:
         """Waits until everything that has ended is sent, or time is up; the final flush gives up early when the
@@ -197,6 +208,8 @@ class Exporter:
         elif isinstance(item, Ended):
             self._queued_bytes -= item.size_bytes
             self._batches.end(item.span)
+        elif isinstance(item, Touched):
+            self._batches.touch(item.span_id)
         else:
             self._waiting.append(item)
 

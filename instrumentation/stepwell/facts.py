@@ -45,6 +45,7 @@ def checkpoint_on(span: Span, state: object, checkpoint_id: str | None) -> str:
             attributes[CHECKPOINT_STATE] = capture.as_json(state, used.redaction, used.max_attribute_bytes)
         if span.is_recording():
             span.add_event(CHECKPOINT_EVENT, attributes, used.now_ns())
+            used.touch(span.get_span_context().span_id)
     except Exception as failure:
         _failed(failure)
     return found

@@ -37,7 +37,7 @@ class _Passes:
         step, self._step = self._step, None
         if step is None:
             return
-        if steps.current() is step:
+        if steps.current_step() is step:
             step.leave()
         step.end_with_outer()
 

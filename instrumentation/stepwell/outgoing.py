@@ -17,7 +17,7 @@ from opentelemetry.trace import Link, Status
 from stepwell import notices
 from stepwell.capture import clean, cut
 from stepwell.redaction import MASK, Level, Redaction
-from stepwell.semconv import SPAN_STATE, SPAN_STATE_STARTED
+from stepwell.semconv import SPAN_SEEN_NS, SPAN_STATE, SPAN_STATE_STARTED
 
 _CONTENT: Final = re.compile(
     r"(?:^|[._])(?:inputs?|outputs?|prompts?|completions?|messages?|all_messages|arguments|args|results?|response|content"
@@ -179,14 +179,20 @@ class Outgoing:
         return new
 
 
-def started(span: ReadableSpan) -> ReadableSpan:
-    """A running span as it is sent before its end: its end is its start, and an attribute says so."""
+def started(span: ReadableSpan, seen_ns: int | None = None) -> ReadableSpan:
+    """A running span as it is sent before its end: its end is its start, and an attribute says so.
+
+    `seen_ns` is the present where it was sent before, so that the backend knows which report is the latest.
+    """
+    state: dict[str, Any] = {SPAN_STATE: SPAN_STATE_STARTED}
+    if seen_ns is not None:
+        state[SPAN_SEEN_NS] = seen_ns
     return ReadableSpan(
         name=span.name,
         context=span.get_span_context(),
         parent=span.parent,
         resource=span.resource,
-        attributes={**(span.attributes or {}), SPAN_STATE: SPAN_STATE_STARTED},
+        attributes={**(span.attributes or {}), **state},
         events=tuple(span.events),
         links=tuple(span.links),
         kind=span.kind,

@@ -27,6 +27,9 @@ class Runtime:
     now_ns: Callable[[], int | None] = lambda: None
     """Start and end times; ``None`` leaves them to the SDK."""
 
+    touch: Callable[[int], None] = lambda span_id: None
+    """Sends a running span again, of this id, since it has something to tell that cannot wait for its end."""
+
     @property
     def reports(self) -> bool:
         """Whether steps go anywhere; where not, functions run as if they were not decorated."""

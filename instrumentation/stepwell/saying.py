@@ -29,7 +29,7 @@ def credits(amount: float) -> None:  # noqa: A001
 
 def trigger(type: TriggerType, source: object = None) -> None:  # noqa: A002
     """Says what started the run: ``manual``, ``scheduled``, ``webhook`` or ``api``, and who or what exactly."""
-    run = steps.run_of(steps.current())
+    run = steps.run_of(steps.current_step())
     facts.trigger_on(trace.get_current_span() if run is None else run.span, type, source)
 
 

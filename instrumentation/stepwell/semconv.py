@@ -35,6 +35,9 @@ SPAN_STATE: Final = "stepwell.span.state"
 
 SPAN_STATE_STARTED: Final = "started"
 
+SPAN_SEEN_NS: Final = "stepwell.span.seen_ns"
+"""Number: when a live span was sent again because its work goes on, in nanoseconds since 1970."""
+
 CHECKPOINT_EVENT: Final = "stepwell.checkpoint"
 """Name of the span event that carries a checkpoint."""
 

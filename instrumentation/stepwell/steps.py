@@ -178,7 +178,7 @@ def begin(plan: Plan, given: object = NOTHING, more: Mapping[str, Any] | None = 
     return step
 
 
-def current() -> Step | None:
+def current_step() -> Step | None:
     """The innermost step of ours that runs in this context."""
     found = context.get_value(_STEP_KEY)
     return found if isinstance(found, Step) else None

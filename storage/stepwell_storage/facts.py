@@ -8,6 +8,7 @@ is there already, go through a staging table, which is slower. Rows are written 
 two writers of the same rows wait for each other instead of blocking each other for good.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,8 +18,9 @@ from uuid import UUID
 
 import psycopg
 
+from stepwell.semconv import SPAN_SEEN_NS
 from stepwell_storage import process_memory, queries, step_rows
-from stepwell_storage.model import Fact, LogRecord, MemorySample
+from stepwell_storage.model import Fact, LogRecord, MemorySample, StepRow
 from stepwell_storage.process_memory import SampleKey
 from stepwell_storage.row_keys import (
     SPAN_IN_KEY,
@@ -38,6 +40,8 @@ from stepwell_storage.row_keys import (
 from stepwell_storage.rows import NS_PER_US, log_lines, timestamp
 
 SQL = queries.load("facts")
+
+_SEEN: Final = re.compile(rb'"' + re.escape(SPAN_SEEN_NS).encode() + rb'":(\d+)')
 
 ROWS_PER_WRITE = 50
 LIVE_BATCH_ROWS = 1_000
@@ -125,6 +129,7 @@ async def insert_facts(
     rows = _sorted_out(batches)
     new = await _insert(connection, FINISHED, rows.finished, recent)
     new_live = await _insert(connection, LIVE, rows.live, recent)
+    refreshed = await _refreshed(connection, {key: step for key, step in rows.live.items() if key not in new_live})
     new_logs = await _insert(connection, LOGS, rows.logs, recent)
     new_samples = await process_memory.insert_samples(connection, rows.samples)
     repeated = [
@@ -134,7 +139,7 @@ async def insert_facts(
         *_missing(rows.logs, new_logs),
         *[sample for key, sample in rows.samples.items() if key not in new_samples],
     ]
-    await _mark_dirty(connection, [*new.items(), *new_live.items()], new_logs)
+    await _mark_dirty(connection, [*new.items(), *new_live.items(), *refreshed.items()], new_logs)
     return Insertion(len(new), len(new_live), len(new_logs), len(new_samples), tuple(repeated))
 
 
@@ -159,7 +164,7 @@ def _sorted_out(batches: Mapping[UUID, Sequence[Fact]]) -> _Rows:
             elif isinstance(fact, MemorySample):
                 is_new = _added_larger(rows, process_memory.key_of(workspace_id, fact), fact)
             elif fact.is_live:
-                is_new = _added(rows.live, live_key(workspace, fact), fact)
+                is_new = _added_latest(rows, live_key(workspace, fact), fact)
             else:
                 is_new = _added(rows.finished, finished_key(workspace, fact), fact)
             if not is_new:
@@ -181,6 +186,32 @@ def _added_larger(rows: _Rows, key: SampleKey, sample: MemorySample) -> bool:
         rows.repeated.append(known)
     rows.samples[key] = sample
     return True
+
+
+def _added_latest(rows: _Rows, key: Key, step: AnyStep) -> bool:
+    """Adds a running step, in place of the same one if that was sent before it, which is then a repeated one."""
+    known = rows.live.get(key)
+    if known is not None and _seen_ns(known) >= _seen_ns(step):
+        return False
+    if known is not None:
+        rows.repeated.append(known)
+    rows.live[key] = step
+    return True
+
+
+def _seen_ns(step: AnyStep) -> int:
+    """When a running step says that it was sent again; 0 where it does not."""
+    told = _SEEN.search(step.encoded if isinstance(step, StepRow) else (step.attributes_json or "").encode())
+    return int(told[1]) if told else 0
+
+
+async def _refreshed(connection: psycopg.AsyncConnection, repeated: dict[Key, AnyStep]) -> dict[Key, AnyStep]:
+    """Takes over what running steps say that are stored already and were sent again later; gives those."""
+    if not any(_seen_ns(step) for step in repeated.values()):
+        return {}
+    cursor = await connection.execute(SQL.refresh_live_steps)
+    keys = [stored_live_key(row) async for row in cursor]
+    return {key: repeated[key] for key in keys if key in repeated}
 
 
 def _added(rows: dict[Key, _Fact], key: Key, fact: _Fact) -> bool:

@@ -64,8 +64,8 @@ class Step(NamedTuple):
     """One span, mapped: a row of ``analytics.step_facts`` (or ``live_steps`` while `is_live`).
 
     Text is valid UTF-8 without NUL. ``*_json`` fields hold valid JSON as text. Tokens, cost, credits and memory are
-    ``None`` where the span does not tell them, never 0 instead. The fold reads everything down to `is_live`; the
-    fields below it are payload, which it never sees.
+    ``None`` where the span does not tell them, never 0 instead. The fold reads everything down to `is_live`, and
+    `seen_ns`; the fields between are payload, which it never sees.
 
     A tuple, because making one for each span is a large part of ingest: a frozen dataclass of this size takes eight
     times as long. `mapping` fills it by position; if you change the order, change it there as well.
@@ -138,6 +138,9 @@ class Step(NamedTuple):
     links_json: str | None = None
     key_id: str | None = None
     """The API key that the span came by; ``None`` without authentication."""
+
+    seen_ns: int | None = None
+    """The last time at which a live span was sent again, as its attribute says; read back for the fold alone."""
 
 
 class StepRow(NamedTuple):

@@ -81,17 +81,17 @@ async def read_steps(connection: psycopg.AsyncConnection[Any], workspace_id: UUI
 def step_of_row(trace_id: bytes, row: Sequence[Any], has_messages: Sequence[bool]) -> Step:
     """A step from a row of `read_narrow` and whether its logs hold input and output; the query's order is `Step`'s."""
     (_, span_id, parent_span_id, parent_is_remote, start, end, duration_ms, name, step_name, step_type, role, operation,
-     status, *told, has_input, has_output, flags, checkpoints, is_live) = row  # fmt: skip
+     status, *told, has_input, has_output, flags, checkpoints, is_live, seen_ns) = row  # fmt: skip
     return Step._make((
         trace_id, span_id, parent_span_id, parent_is_remote, to_ns(start), None if end is None else to_ns(end),
         duration_ms, name, step_name, _STEP_TYPES[step_type], _ROLES[role], operation, _STATUSES[status], *told,
         has_input or has_messages[0], has_output or has_messages[1], tuple(flags), _checkpoints(checkpoints), is_live,
-        *_NO_PAYLOAD,
+        *_NO_PAYLOAD, seen_ns,
     ))  # fmt: skip
 
 
 _NO_MESSAGES = (False, False)
-_NO_PAYLOAD = (None,) * (len(Step._fields) - 1 - Step._fields.index("is_live"))
+_NO_PAYLOAD = (None,) * (Step._fields.index("seen_ns") - 1 - Step._fields.index("is_live"))
 _ROLES = {role.value: role for role in Role}
 _STATUSES = {status.value: status for status in Status}
 _STEP_TYPES = {step_type.value: step_type for step_type in StepType}

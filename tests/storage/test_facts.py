@@ -4,6 +4,7 @@ import asyncio
 from itertools import permutations
 from typing import Any
 
+import orjson
 import psycopg
 import pytest
 from tests.storage.steps import (
@@ -18,10 +19,12 @@ from tests.storage.steps import (
     span_numbers,
 )
 
+from stepwell.semconv import SPAN_SEEN_NS
 from stepwell_storage.database import connect
 from stepwell_storage.facts import delete_superseded_live_steps, insert_facts
 from stepwell_storage.model import Step
 from stepwell_storage.row_keys import RecentKeys
+from stepwell_storage.traces import TraceWindow, read_narrow
 
 MARKS = """
 SELECT encode(trace_id, 'hex')::numeric, (extract(epoch FROM earliest) * 1000000)::bigint,
@@ -164,3 +167,49 @@ async def test_superseded_live_steps_are_deleted_over_many_batches(
     assert await delete_superseded_live_steps(connection) == 40
     assert await span_numbers(connection, "live_steps") == list(range(5, 51, 5))
     assert await delete_superseded_live_steps(connection) == 0
+
+
+def seen(span: int, at: int | float | str | None, **changes: Any) -> Step:
+    """A running step as it is sent again at this time."""
+    told = "{}" if at is None else orjson.dumps({SPAN_SEEN_NS: at}).decode()
+    return make_live_step(span, attributes_json=told, **changes)
+
+
+SEEN = f"SELECT credits, attributes ->> '{SPAN_SEEN_NS}' FROM analytics.live_steps ORDER BY span_id"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_of_a_running_step_the_latest_report_is_kept_in_any_order(
+    connection: psycopg.AsyncConnection, order: tuple[int, ...], at_once: bool
+) -> None:
+    reports = [seen(1, None), seen(1, 5, credits=1.0), seen(1, 7, credits=2.0)]
+    sent = [reports[index] for index in order]
+    for batch in [sent] if at_once else [[step] for step in sent]:
+        await _insert(connection, *batch)
+    assert await read_all(connection, SEEN) == [(2.0, "7")]
+
+
+async def test_running_step_that_is_sent_again_marks_its_trace_and_counts_as_known(
+    connection: psycopg.AsyncConnection,
+) -> None:
+    recent = RecentKeys()
+    assert await _insert(connection, seen(1, None), seen(2, 1), recent=recent) == (0, 2, 0)
+    assert await _insert(connection, seen(1, 5), seen(2, 1), seen(3, 2), recent=recent) == (0, 1, 2)
+    assert await read_one(connection, "SELECT count(*) FROM analytics.dirty_traces") == 2
+    assert await read_all(connection, SEEN) == [(None, "5"), (None, "1"), (None, "2")]
+
+
+@pytest.mark.parametrize("at", ["soon", True, None, -5, 1e300])
+async def test_odd_signs_of_life_harm_nothing(connection: psycopg.AsyncConnection, at: Any) -> None:
+    await _insert(connection, make_live_step(1))
+    await _insert(connection, seen(1, at), make_live_step(2))
+    await _insert(connection, seen(1, at))
+    window = TraceWindow(WORKSPACE, (1).to_bytes(16, "big"), *await _starts(connection))
+    steps = (await read_narrow(connection, [window]))[window]
+    assert {step.span_id[-1]: step.seen_ns for step in steps} == {1: 9 * 10**18 if at == 1e300 else None, 2: None}
+
+
+async def _starts(connection: psycopg.AsyncConnection) -> tuple[Any, Any]:
+    (row,) = await read_all(connection, "SELECT min(start_time), max(start_time) FROM analytics.live_steps")
+    return row[0], row[1]

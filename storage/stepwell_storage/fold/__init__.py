@@ -46,7 +46,7 @@ def _execution(whole: tree.Tree, run: runs.Run, ends_ns: Sequence[int], credits_
         start_ns=top.start_ns if top else min(step.start_ns for step in members),
         end_ns=top.end_ns if top else None,
         duration_ms=top.duration_ms if top else None,
-        last_activity_ns=max(step.end_ns or step.start_ns for step in members),
+        last_activity_ns=max(step.seen_ns or step.end_ns or step.start_ns for step in members),
         error_type=end.error_type,
         error_message=end.error_message,
         error_step_name=end.error_step_name,

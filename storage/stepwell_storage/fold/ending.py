@@ -58,6 +58,8 @@ def of_run(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> Endin
         broken = _broken_last_call(tree, members, calls) if status is Status.SUCCESS else None
         if broken is not None:
             return _with_cause(tree, broken, tree.steps[broken].status)
+    if status is Status.SUCCESS and _says_it_finished(tree.steps[root]):
+        return Ending(status)
     if status is Status.SUCCESS and tree.steps[root].role is not Role.TOOL and _was_cut_off(tree, root, members, calls):
         tool = _tool_cut_off(tree, root, members)
         return replace(_with_cause(tree, innermost if tool is None else tool, Status.CANCELLED), cut_off=tool)
@@ -195,6 +197,11 @@ def _returned(step: Step) -> bool:
 
 def _asked_for_tools(step: Step) -> bool:
     return (step.finish_reason or "").lower() in _ASKED_FOR_TOOLS
+
+
+def _says_it_finished(step: Step) -> bool:
+    """Whether an agent itself tells that it came to its end, whatever became of the last thing that it tried."""
+    return step.role in AGENTIC and (step.finish_reason or "").lower() in _FINISHED
 
 
 def _is_below_tool(tree: Tree, i: int, root: int) -> bool:

@@ -45,6 +45,7 @@ SELECT 0 AS place, span_id, parent_span_id, parent_is_remote, start_time, end_ti
        cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb, session_id, conversation_id, user_id,
        trigger_type, trigger_source::text, runtime_mode, service_name, service_version, environment, framework,
        scope_name, process_key, has_input, has_output, flags, checkpoints::text, is_live,
+       NULL::bigint AS seen_ns,
        created_at,
        coalesce(input, (SELECT told.input FROM analytics.step_messages(workspace_id, trace_id, span_id) told))::text
            AS input,

@@ -94,6 +94,40 @@ ORDER BY workspace_id, trace_id, span_id
 ON CONFLICT DO NOTHING
 RETURNING workspace_id, trace_id, span_id, (extract(epoch FROM start_time) * 1000000)::bigint AS start_us;
 
+-- name: refresh_live_steps
+-- Of the staged steps that still run and are stored already, takes over what those say that were sent again later;
+-- gives their keys. The rows are locked in the order in which every writer takes its locks.
+WITH newer AS (
+    SELECT l.workspace_id, l.trace_id, l.span_id
+    FROM analytics.live_steps l
+    JOIN pg_temp.staged_steps s USING (workspace_id, trace_id, span_id)
+    WHERE CASE jsonb_typeof(s.attributes -> 'stepwell.span.seen_ns') WHEN 'number' THEN
+              (s.attributes ->> 'stepwell.span.seen_ns')::numeric ELSE 0 END
+        > CASE jsonb_typeof(l.attributes -> 'stepwell.span.seen_ns') WHEN 'number' THEN
+              (l.attributes ->> 'stepwell.span.seen_ns')::numeric ELSE 0 END
+    ORDER BY l.workspace_id, l.trace_id, l.span_id
+    FOR UPDATE OF l
+)
+UPDATE analytics.live_steps l
+SET (
+        parent_span_id, parent_is_remote, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens,
+        reasoning_tokens, cost_usd, credits, memory_mb, name, step_name, step_type, role, operation, agent_name,
+        span_agent_name, agent_ref, agent_version, model, provider, response_id, finish_reason, session_id,
+        conversation_id, user_id, trigger_type, runtime_mode, environment, has_input, has_output, flags, checkpoints,
+        trigger_source, input, output, attributes, events, links
+    ) = (
+        s.parent_span_id, s.parent_is_remote, s.prompt_tokens, s.completion_tokens, s.cache_read_tokens,
+        s.cache_write_tokens, s.reasoning_tokens, s.cost_usd, s.credits, s.memory_mb, s.name, s.step_name,
+        s.step_type, s.role, s.operation, s.agent_name, s.span_agent_name, s.agent_ref, s.agent_version, s.model,
+        s.provider, s.response_id, s.finish_reason, s.session_id, s.conversation_id, s.user_id, s.trigger_type,
+        s.runtime_mode, s.environment, s.has_input, s.has_output, s.flags, s.checkpoints, s.trigger_source, s.input,
+        s.output, s.attributes, s.events, s.links
+    )
+FROM newer
+JOIN pg_temp.staged_steps s USING (workspace_id, trace_id, span_id)
+WHERE l.workspace_id = newer.workspace_id AND l.trace_id = newer.trace_id AND l.span_id = newer.span_id
+RETURNING l.workspace_id, l.trace_id, l.span_id, (extract(epoch FROM l.start_time) * 1000000)::bigint AS start_us;
+
 -- name: copy_dirty_marks
 -- Tells the worker which traces have new steps.
 COPY analytics.dirty_traces (workspace_id, trace_id, earliest, latest, span_count) FROM STDIN;

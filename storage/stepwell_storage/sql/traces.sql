@@ -11,7 +11,7 @@ CROSS JOIN LATERAL (
            model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
            cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb, session_id, conversation_id, user_id, trigger_type,
            trigger_source::text, runtime_mode, service_name, service_version, environment, framework, scope_name,
-           process_key, has_input, has_output, flags, checkpoints::text, false AS is_live
+           process_key, has_input, has_output, flags, checkpoints::text, false AS is_live, NULL::bigint AS seen_ns
     FROM analytics.step_facts f
     WHERE f.workspace_id = t.workspace_id AND f.trace_id = t.trace_id
       AND f.start_time BETWEEN t.earliest AND t.latest
@@ -22,7 +22,9 @@ CROSS JOIN LATERAL (
            model, provider, response_id, finish_reason, prompt_tokens, completion_tokens, cache_read_tokens,
            cache_write_tokens, reasoning_tokens, cost_usd, credits, memory_mb, session_id, conversation_id, user_id, trigger_type,
            trigger_source::text, runtime_mode, service_name, service_version, environment, framework, scope_name,
-           process_key, has_input, has_output, flags, checkpoints::text, true AS is_live
+           process_key, has_input, has_output, flags, checkpoints::text, true AS is_live,
+           CASE jsonb_typeof(attributes -> 'stepwell.span.seen_ns') WHEN 'number' THEN
+               LEAST(GREATEST((attributes ->> 'stepwell.span.seen_ns')::numeric, 0), 9e18)::bigint END AS seen_ns
     FROM analytics.live_steps l
     WHERE l.workspace_id = t.workspace_id AND l.trace_id = t.trace_id
 ) s
