@@ -246,9 +246,7 @@ def test_the_schema_of_a_tools_parameters_is_no_input() -> None:
 
 
 @pytest.mark.parametrize(("reason", "status"), [("stop", Status.SUCCESS), (None, Status.CANCELLED)])
-def test_an_agent_that_says_it_finished_is_not_cancelled_with_its_last_tool(
-    reason: str | None, status: Status
-) -> None:
+def test_an_agent_that_says_it_finished_is_not_cancelled_with_its_last_tool(reason: str | None, status: Status) -> None:
     said = {"gen_ai.response.finish_reasons": [reason]} if reason else {}
     run = only(
         agent("a", attributes={**said, **OUTPUT}, for_ms=50),

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
 from stepwell import notices
 from stepwell.transport import Answer, Outcome, Transport
 
@@ -38,6 +40,11 @@ class Buffer:
         self._failures, self._not_before_s = 0, 0.0
         if before is not None:
             before.close()
+
+    def abandon(self) -> None:
+        """Lets go of the connection in the child of a fork."""
+        if self._transport is not None:
+            self._transport.abandon()
 
     @property
     def holds_any(self) -> bool:
@@ -106,8 +113,6 @@ def _tell_rejected(body: bytes, spans: int) -> None:
     """Counts the spans that a success names as rejected; an answer that is no OTLP is taken for a plain success."""
     if not body:
         return
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
     try:
         partial = ExportTraceServiceResponse.FromString(body).partial_success
     except Exception:

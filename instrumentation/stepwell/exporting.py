@@ -108,6 +108,7 @@ class Exporter:
 
     def forget(self) -> None:
         """Starts anew in the child of a fork; what was queued there is the parent's to send."""
+        self._buffer.abandon()
         self._reset()
 
     def start(self, span: ReadableSpan) -> None:

@@ -6,6 +6,7 @@ An answer is told as one of `Answer`, whatever the other side does; nothing is r
 from __future__ import annotations
 
 import base64
+import encodings.idna
 import gzip
 import http.client
 import ssl
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES: Final = 65_536
 MAX_RETRY_AFTER_S: Final = 30.0
 _RETRYABLE: Final = frozenset((408, 429, 502, 503, 504))
+_READY: Final = encodings.idna.nameprep
+"""Loaded here, since a process that forks while its exporting thread loads what host names need leaves a child that
+cannot load it any more."""
 _USER_AGENT: Final = "stepwell-python"
 _GRPC_METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _GRPC_RETRYABLE: Final = frozenset(
@@ -57,6 +61,9 @@ class Transport(Protocol):
     def close(self) -> None:
         """Ends the connection."""
 
+    def abandon(self) -> None:
+        """Lets go of a connection that belongs to the parent of a fork, which goes on with it."""
+
 
 def transport_to(target: Target) -> Transport:
     """The transport of the target's protocol.
@@ -88,17 +95,23 @@ class HttpTransport:
         if self._target.compression == "gzip":
             body = gzip.compress(body, 1)
         was_open = self._connection is not None
+        answer = self._tried(body)
+        if answer is None and was_open:
+            answer = self._tried(body)
+        return answer or Answer(Outcome.LATER, "the connection was closed")
+
+    def _tried(self, body: bytes) -> Answer | None:
+        """The answer; ``None`` where the other side closed the connection instead."""
         try:
             return self._post(body)
-        except (http.client.HTTPException, OSError) as error:
+        except ConnectionRefusedError as error:
             self.close()
-            if not was_open or not isinstance(
-                error, http.client.RemoteDisconnected | BrokenPipeError | ConnectionError
-            ):
-                return Answer(Outcome.LATER, _told(error))
-        try:
-            return self._post(body)
-        except (http.client.HTTPException, OSError) as error:
+            return Answer(Outcome.LATER, _told(error))
+        except ConnectionError:
+            self.close()
+            return None
+        except Exception as error:
+            # Half a request was sent, perhaps; the next needs a connection of its own.
             self.close()
             return Answer(Outcome.LATER, _told(error))
 
@@ -107,6 +120,10 @@ class HttpTransport:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def abandon(self) -> None:
+        """Closes this process' copy of the socket, of which the other side learns nothing."""
+        self.close()
 
     def _post(self, body: bytes) -> Answer:
         connection = self._connection or self._opened()
@@ -165,6 +182,10 @@ class GrpcTransport:
         if channel is not None:
             channel.close()
 
+    def abandon(self) -> None:
+        """Closing would take the threads of the channel, which the fork has left behind."""
+        self._channel = None
+
     def _opened(self) -> Any:
         if self._channel is None:
             self._channel = self._new_channel()
@@ -199,7 +220,7 @@ def _seconds(retry_after: str | None) -> float:
 
 
 def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+    return " ".join(f"{type(error).__name__}: {error}"[:200].split())
 
 
 def _tls(target: Target) -> ssl.SSLContext:
