@@ -18,8 +18,8 @@ demo: env  ## real agent runs, sent to a running `make up`
 test: env  ## all tests, on a real PostgreSQL
 	@$(bin)/python -m pytest $(ARGS)
 
-lint: env  ## ruff and the import rules
-	@$(bin)/ruff check . && $(bin)/lint-imports
+lint: env  ## ruff, the import rules, and the dashboard's sources
+	@$(bin)/ruff check . && $(bin)/lint-imports && $(bin)/python dashboard/check.py
 
 types: env  ## mypy --strict
 	@$(bin)/mypy && $(bin)/mypy tests scripts bench

@@ -15,6 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stepwell_api.context import Context
+from stepwell_api.dashboard import Dashboard
 from stepwell_api.observing import ObservingMiddleware
 from stepwell_api.problems import MEDIA_TYPE, answer_with_problems
 from stepwell_api.routes import (
@@ -75,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     for routes in (executions, agents, insight, suggestions, recovery, comparison, deletion, ingest, operations):
         app.include_router(routes.router)
     answer_with_problems(app)
+    app.router.default = Dashboard(app.router.default)
     app.add_middleware(ObservingMiddleware)
     return app
 

@@ -97,7 +97,8 @@ async def test_requests_are_counted_by_route(api: httpx.AsyncClient) -> None:
         "/api/v1/executions/none": ("/api/v1/executions/{execution_id}", 404),
         "/api/v1/agents": ("/api/v1/agents", 200),
         "/v1/traces": ("/v1/traces", 405),
-        "/nowhere": ("unmatched", 404),
+        "/api/nowhere": ("unmatched", 404),
+        "/agents/planner": ("/{view}", 200),
     }
     before = [await count(*labels) for labels in cases.values()]
     for path in cases:

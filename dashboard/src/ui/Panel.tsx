@@ -1,0 +1,24 @@
+import { type ReactNode, useId } from "react";
+
+import styles from "./Panel.module.css";
+
+interface Props {
+  title: string;
+  /** A word on what is shown, beside the title. */
+  note?: string;
+  children: ReactNode;
+}
+
+/** A titled part of a page. */
+export function Panel({ title, note, children }: Props) {
+  const id = useId();
+  return (
+    <section className={styles.panel} aria-labelledby={id}>
+      <header className={styles.header}>
+        <h2 id={id}>{title}</h2>
+        {note !== undefined && <span className={styles.note}>{note}</span>}
+      </header>
+      {children}
+    </section>
+  );
+}

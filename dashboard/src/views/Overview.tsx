@@ -1,0 +1,45 @@
+import { useQuery } from "@tanstack/react-query";
+
+import { agentsQuery, analyticsQuery } from "../api/queries";
+import { Failure, Notice } from "../ui/Notice";
+import { Panel } from "../ui/Panel";
+import { Waiting } from "../ui/Waiting";
+import { useScope } from "../ui/scope";
+import { AgentTable } from "./AgentTable";
+import { Charts, MetricCards } from "./Figures";
+import styles from "./Page.module.css";
+
+/** All agents of the workspace: how they fare together, and each on its own. */
+export function Overview() {
+  const scope = useScope();
+  const analytics = useQuery(analyticsQuery(null, scope));
+  const agents = useQuery(agentsQuery(scope));
+  const failed = analytics.error ?? agents.error;
+  if (failed !== null) {
+    return <Failure error={failed} retry={() => void Promise.all([analytics.refetch(), agents.refetch()])} />;
+  }
+  if (analytics.data === undefined || agents.data === undefined) return <Waiting what="the figures" />;
+  if (agents.data.total === 0) return <NoRuns />;
+  return (
+    <div className={styles.page}>
+      <h1>All agents</h1>
+      <MetricCards analytics={analytics.data} />
+      <Panel title="Agents" note={`${agents.data.total} with runs in this time`}>
+        <AgentTable agents={agents.data.items} />
+      </Panel>
+      <Charts analytics={analytics.data} />
+    </div>
+  );
+}
+
+function NoRuns() {
+  const { origin, hostname } = window.location;
+  return (
+    <Notice title="No runs in this time">
+      <p>Choose a longer time above, or send the first runs:</p>
+      <pre className={styles.code}>
+        {`stepwell demo --url ${origin}\n\n# or any agent that exports OpenTelemetry:\nexport OTEL_EXPORTER_OTLP_ENDPOINT=http://${hostname}:4318`}
+      </pre>
+    </Notice>
+  );
+}
