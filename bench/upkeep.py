@@ -31,7 +31,7 @@ from bench.stack import first_line, running
 from bench.truth import verify_spans, wait_until_folded
 
 from stepwell_migrations import runner
-from stepwell_storage import executions, worker
+from stepwell_storage import executions, run_lines, worker
 from stepwell_storage.embedded import EmbeddedPostgres
 from stepwell_storage.rollups import compaction, deltas
 from stepwell_storage.settings import Settings
@@ -56,8 +56,8 @@ def without_upkeep() -> None:
     async def nothing(*_: object) -> None:
         return None
 
-    async def no_day(*_: object) -> bool:
-        return False
+    async def no_row(*_: object) -> int:
+        return 0
 
     def uncounted(workspace_id: UUID, _: object) -> SimpleNamespace:
         return SimpleNamespace(workspace_id=workspace_id)
@@ -67,11 +67,11 @@ def without_upkeep() -> None:
 
     for owner, name, instead in (
         (executions, "run_of", uncounted),
-        (executions, "figures_of", lambda _: None),
+        (run_lines, "figures_json", lambda _: "null"),
         (deltas.Changes, "add", count_nothing),
         (deltas, "write", nothing),
-        (compaction, "compact", nothing),
-        (compaction, "sum_days", no_day),
+        (compaction, "compact", no_row),
+        (compaction, "sum_days", no_row),
     ):
         if not hasattr(owner, name):
             raise SystemExit(f"{owner} has no {name} any more, which keeps the rollups")
