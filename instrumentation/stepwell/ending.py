@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from multiprocessing import util
 from types import FrameType
 from typing import Any, Final
 
@@ -50,6 +51,9 @@ class Ending:
             return
         self._is_watching_fork = True
         os.register_at_fork(after_in_child=self._after_fork)
+        # Children of multiprocessing end without the interpreter's exit handlers, but have handlers of their own, which
+        # are cleared after the fork.
+        util.register_after_fork(self, Ending._after_start)
 
     def _watch_signal(self) -> None:
         """Only the main thread may; a signal that is ignored stays so, and one that C code handles stays its own."""
@@ -76,21 +80,13 @@ class Ending:
         except Exception as error:
             notices.count("export_failed", "Sending spans failed: %s: %s", type(error).__name__, error)
 
+    def _after_start(self) -> None:
+        util.Finalize(self, self._at_exit, exitpriority=-1)
+
     def _after_fork(self) -> None:
         if not self._is_listening:
             return
         try:
             self._forget()
-            _flush_with_multiprocessing(self._at_exit)
         except Exception as error:
             notices.count("export_failed", "Sending spans failed: %s: %s", type(error).__name__, error)
-
-
-def _flush_with_multiprocessing(flush: Callable[[], None]) -> None:
-    """Children of multiprocessing end without the interpreter's exit handlers; they have their own."""
-    import sys
-
-    util = sys.modules.get("multiprocessing.util")
-    register = getattr(util, "Finalize", None)
-    if register is not None:
-        register(None, flush, exitpriority=0)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.instrumentation.told import EXAMPLES, execution, executions, run, steps
+from tests.instrumentation.told import EXAMPLES, ROOT, execution, executions, run, steps
 from tests.lifecycle.process_table import until
 
 
@@ -45,3 +45,73 @@ def test_plain_agent(stepwell: dict[str, str]) -> None:
         ("travel_agent", "choose", "decision", "success", 1),
         ("travel_agent", "write", "api_call", "success", 1),
     ]
+
+
+def test_asyncio_agent(stepwell: dict[str, str]) -> None:
+    assert run(stepwell, EXAMPLES / "asyncio_agent.py") == "All is well.\n"
+
+    found = one_run(stepwell, "editor")
+    assert (found["status"], found["output_data"], found["prompt_tokens"]) == ("success", "All is well.", 30)
+    assert [(saved["id"], saved["state"]) for saved in found["checkpoints"]] == [("fetched", {"without": "archive"})]
+    rows = steps(stepwell, found["execution_id"])
+    told = [(row["step_name"], (row["input"] or {}).get("source"), row["status"], row["attempt"]) for row in rows]
+    assert told[:4] == [
+        ("editor", None, "success", 1),
+        ("fetch", "radio", "success", 1),
+        ("fetch", "wire", "failed", 1),
+        ("fetch", "paper", "success", 1),
+    ]
+    assert told[4:] == [
+        ("fetch", "wire", "success", 2),
+        ("archive", None, "cancelled", 1),
+        ("summarise", None, "success", 1),
+    ]
+    assert {row["parent"] for row in rows[1:]} == {rows[0]["span_id"]}
+
+
+def test_threaded_agent(stepwell: dict[str, str]) -> None:
+    assert run(stepwell, EXAMPLES / "threaded_agent.py") == "16 items\n"
+
+    found = one_run(stepwell, "stocktaker")
+    assert (found["status"], found["credits_consumed"], found["output_data"]) == ("success", 1.5, 16)
+    assert sorted(shape(stepwell, found["execution_id"])[1:]) == [
+        ("note", "write", "action", "success", 1),
+        *[("stocktaker", "count", "action", "success", 1)] * 3,
+        ("stocktaker", "note", "action", "success", 1),
+    ]
+    night = one_run(stepwell, "night_shift")
+    assert shape(stepwell, night["execution_id"])[1:] == [("night_shift", "count", "action", "success", 1)]
+
+
+def test_forked_agent(stepwell: dict[str, str]) -> None:
+    assert run(stepwell, EXAMPLES / "forked_agent.py") == "[8, 10]\n"
+
+    found = one_run(stepwell, "carter")
+    assert shape(stepwell, found["execution_id"])[1:] == [("carter", "grind", "action", "success", 1)] * 2
+    until(lambda: len(executions(stepwell, "miller")) == 3, "runs in the parent and in two children")
+    for row in executions(stepwell, "miller"):
+        assert shape(stepwell, row["execution_id"]) == [
+            (None, "miller", "action", "success", 1),
+            ("miller", "grind", "action", "success", 1),
+        ]
+
+
+def test_worker(stepwell: dict[str, str]) -> None:
+    assert run(stepwell, EXAMPLES / "worker.py") == ""
+
+    alone = one_run(stepwell, "sorter")
+    assert (alone["trigger_type"], alone["output_data"]) == ("webhook", ["a", "b"])
+    sent = one_run(stepwell, "postmaster")
+    until(lambda: len(steps(stepwell, sent["execution_id"])) == 4, "the worker's part")
+    assert [row[:2] for row in shape(stepwell, sent["execution_id"])] == [
+        (None, "postmaster"),
+        ("postmaster", "hand_over"),
+        ("hand_over", "sorter"),
+        ("sorter", "by_name"),
+    ]
+
+
+def test_every_example_is_in_the_documentation() -> None:
+    page = (ROOT / "docs" / "instrumentation.md").read_text()
+    for path in sorted(EXAMPLES.glob("*.py")):
+        assert f"examples/{path.name}" in page, path.name
