@@ -4,8 +4,8 @@
 
 Every case runs in processes of its own, in turns, against an OTLP sink in another process that reads and acknowledges.
 
-- *bare* writes its spans by hand with OpenTelemetry's SDK, its batch processor and its OTLP exporter: an agent's span with a
-  span for each step, which have the same names, attributes and content as the ones of *stepwell*, which are made by
+- *bare* writes its spans by hand with OpenTelemetry's SDK, its batch processor and OTLP exporter: one for the agent and
+  one for each step, with the same names, attributes and content as those of *stepwell*, which are made by
   ``@stepwell.agent`` and ``@stepwell.step``, captured, masked and sent when they start and when they end.
   Steps do nothing themselves. *none* calls the same functions as they are.
 - *thread* is the processor time of the agent's thread, *process* that of all threads until everything is sent.

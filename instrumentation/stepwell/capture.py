@@ -24,6 +24,9 @@ MAX_DEPTH: Final = 16
 MAX_ITEMS: Final = 1_000
 """Items of one list or object; what is left out is told in its place."""
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_ATOMS: Final = frozenset((bool, float, type(None)))
+_BRANCHES: Final = frozenset((dict, list, tuple))
 _SHARES: Final = (0.9, 0.4, 0.1)
 _NODE_BYTES: Final = 4
 """What a value costs beside its text, so that a million small values are bounded too."""
@@ -50,6 +53,9 @@ def as_json(value: object, redaction: Redaction, max_bytes: int) -> str:
     Markers and escaped characters may take more than the walk can know; then it is taken again with less.
     """
     try:
+        text = _quickly(value, redaction, max_bytes)
+        if text is not None:
+            return text
         for share in _SHARES:
             text = clean(json.dumps(_Walk(redaction, int(max_bytes * share)).plain(value, 0), ensure_ascii=False))
             if len(text) <= max_bytes and (text.isascii() or len(text.encode()) <= max_bytes):
@@ -57,6 +63,47 @@ def as_json(value: object, redaction: Redaction, max_bytes: int) -> str:
     except Exception as error:
         return json.dumps(f"[not captured: {type(error).__name__}]")
     return json.dumps(f"[cut: {_class_name(type(value))}]")
+
+
+def _quickly(value: object, redaction: Redaction, max_bytes: int) -> str | None:
+    """JSON text of a plain value in which nothing is to be masked or cut, as most are; else ``None``.
+
+    The walk tells the same text of it, in about ten times the time.
+    """
+    if _left_of(value, redaction, max_bytes, 0) < 0:
+        return None
+    try:
+        text = _ENCODER.encode(value)
+    except ValueError:  # not a number, or infinite
+        return None
+    is_short = len(text) * 4 <= max_bytes or (len(text) <= max_bytes * _SHARES[0] and text.isascii())
+    return clean(text) if is_short and not redaction.may_mask(text) else None
+
+
+def _left_of(value: object, redaction: Redaction, left: int, depth: int) -> int:
+    """What a value that is made of JSON's own kinds alone leaves of a budget of characters.
+
+    Below 0: it is more than that, or is not so, or has a name whose value is masked.
+    """
+    kind = type(value)
+    if kind is str:
+        return left - len(value)  # type: ignore[arg-type]
+    if kind in _ATOMS or (kind is int and -(2**63) <= value < 2**63):  # type: ignore[operator]
+        return left - _NODE_BYTES
+    if depth >= MAX_DEPTH or kind not in _BRANCHES or len(value) > MAX_ITEMS:  # type: ignore[arg-type]
+        return -1
+    items: Iterable[object] = value  # type: ignore[assignment]
+    if kind is dict:
+        for name in items:
+            if type(name) is not str or redaction.masks_key(name):
+                return -1
+            left -= len(name)
+        items = value.values()  # type: ignore[attr-defined]
+    for item in items:
+        left = left - len(item) if type(item) is str else _left_of(item, redaction, left, depth + 1)
+        if left < 0:
+            return -1
+    return left - _NODE_BYTES
 
 
 def clean(text: str) -> str:

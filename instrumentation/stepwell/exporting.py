@@ -31,6 +31,7 @@ SAMPLE_S: Final = 0.25
 SPAN_BYTES: Final = 512
 """What a span takes beside its texts, roughly."""
 MAX_QUEUED_BYTES: Final = 64_000_000
+FEW_SPANS: Final = 100
 FINAL_ATTEMPTS: Final = 2
 LONGEST_FINAL_WAIT_S: Final = 0.2
 
@@ -121,7 +122,8 @@ class Exporter:
         if not self._has_room():
             notices.count("spans_dropped", "Too many spans wait to be sent; further ones are dropped")
             return
-        size_bytes = SPAN_BYTES + _text_size(span.attributes or {})
+        # With few in the queue their number is bound enough.
+        size_bytes = SPAN_BYTES + (_text_size(span.attributes or {}) if self._queue.qsize() > FEW_SPANS else 0)
         self._queued_bytes += size_bytes
         self._queue.put(Ended(span, size_bytes))
 

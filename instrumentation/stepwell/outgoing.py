@@ -32,6 +32,8 @@ _NO_CONTENT: Final = re.compile(
     re.I,
 )
 _MAX_JSON_DEPTH: Final = 50
+_SHORT: Final = 64
+_MAX_UNCHANGED: Final = 4_096
 
 
 class Outgoing:
@@ -52,16 +54,19 @@ class Outgoing:
         self._max_bytes = max_attribute_bytes
         self._stated = dict(stated or {})
         self._resources: dict[int, tuple[Resource, Resource]] = {}
+        self._unchanged: set[str] = set()
+        """Short texts that leave as they are; names of steps, models and the like come again and again."""
 
     def of(self, span: ReadableSpan) -> ReadableSpan:
         """The span as it may leave."""
-        attributes = self._attributes(span.attributes or {})
+        held = span.attributes or {}  # asked for once: each time is another view of them
+        attributes = self._attributes(held)
         events = [self._event(event) for event in span.events] if span.events else span.events
         resource = self._resource(span.resource)
         status = self._status(span.status)
         name = self._text(span.name)
         is_same = (
-            attributes is span.attributes
+            attributes is held
             and resource is span.resource
             and status is span.status
             and name == span.name
@@ -126,8 +131,14 @@ class Outgoing:
         return self._text(text)
 
     def _text(self, text: str) -> str:
+        if text in self._unchanged:
+            return text
         found = clean(cut(self._redaction.text(text), self._max_bytes))
-        return text if found == text else found
+        if found != text:
+            return found
+        if len(text) <= _SHORT and len(self._unchanged) < _MAX_UNCHANGED:
+            self._unchanged.add(text)
+        return text
 
     def _masked_json(self, text: str) -> str:
         """JSON text with what stands under secret names masked; other text as it is."""

@@ -37,9 +37,17 @@ class Form:
 
     def masked(self, text: str) -> str:
         """The text with everything masked that the pattern finds."""
-        if self.marks and not any(mark in text for mark in self.marks):
+        if self.marks and not _holds_any(text, self.marks):
             return text
         return self.pattern.sub(MASK, text)
+
+
+def _holds_any(text: str, words: tuple[str, ...]) -> bool:
+    """As ``any(word in text for word in words)``, in a third of the time; this runs for every text."""
+    for word in words:  # noqa: SIM110
+        if word in text:
+            return True
+    return False
 
 
 SECRET_FORMS: Final = (
@@ -83,6 +91,15 @@ class Redaction:
     words: tuple[str, ...] = ()
     """Ends of the names that `keys` find, in lower case and without what joins words."""
     _known: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
+    _marks: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    """Texts without one of which no form finds anything; the empty text where a form has none."""
+    _quoted: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    """`words`, each as it stands at the end of a name in JSON."""
+
+    def __post_init__(self) -> None:
+        marks = dict.fromkeys(mark for form in self.forms for mark in form.marks or ("",))
+        object.__setattr__(self, "_marks", tuple(marks))
+        object.__setattr__(self, "_quoted", tuple(f'{word}"' for word in self.words))
 
     @property
     def is_empty(self) -> bool:
@@ -103,16 +120,21 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """The text with everything masked that a pattern finds."""
-        for form in self.forms:
-            text = form.masked(text)
+        if self.may_mask(text):
+            for form in self.forms:
+                text = form.masked(text)
         return text
+
+    def may_mask(self, text: str) -> bool:
+        """Whether a pattern may find something in a text, or in one of those that it was put together from."""
+        return _holds_any(text, self._marks)
 
     def may_hold_keys(self, text: str) -> bool:
         """Whether a text looks like JSON with a name in it that is masked."""
         if not self.words or '"' not in text:
             return False
         joined = text.lower().replace("_", "").replace("-", "").replace("\\", "")
-        return any(f'{word}"' in joined for word in self.words)
+        return _holds_any(joined, self._quoted)
 
     def masked_pairs(self, text: str) -> str:
         """Text that is no JSON, or was cut, with values masked that stand behind a secret name as in JSON."""

@@ -6,9 +6,9 @@ as sampled; CPU time is the process' own, so that of runs at the same time each 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stepwell.plan import MODEL_OPERATIONS, OPERATION
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 MAX_METERS: Final = 10_000
 _BYTES_PER_MB: Final = 1e6
-_STATM: Final = Path("/proc/self/statm")
+_STATM: Final = "/proc/self/statm"
+_opened: tuple[int, int] | None = None
+"""The process and its descriptor of `_STATM`."""
 
 _meters: dict[int, Meter] = {}
 
@@ -98,9 +100,18 @@ def count_span(span: ReadableSpan) -> None:
 def resident_mb() -> float | None:
     """The process' resident memory in MB of 10⁶ bytes; where only its highest ever is known, that."""
     try:
-        return int(_STATM.read_bytes().split()[1]) * _PAGE_BYTES / _BYTES_PER_MB
-    except (OSError, ValueError, IndexError):
+        return int(os.pread(_statm(), 128, 0).split()[1]) * _PAGE_BYTES / _BYTES_PER_MB
+    except (AttributeError, OSError, ValueError, IndexError):
         return _highest_mb()
+
+
+def _statm() -> int:
+    """The descriptor of the kernel's figures of this process; opened once, and anew in the child of a fork."""
+    global _opened
+    pid = os.getpid()
+    if _opened is None or _opened[0] != pid:
+        _opened = (pid, os.open(_STATM, os.O_RDONLY | os.O_CLOEXEC))
+    return _opened[1]
 
 
 def _highest_mb() -> float | None:

@@ -12,6 +12,13 @@ INPUT: Final = "stepwell.input"
 OUTPUT: Final = "stepwell.output"
 """JSON: what the span returned."""
 
+TOOL_INPUT: Final = "gen_ai.tool.call.arguments"
+"""OpenTelemetry's name for a tool's input; of a tool's step only this one is written, for each text is sent as often as
+it is written."""
+
+TOOL_OUTPUT: Final = "gen_ai.tool.call.result"
+"""OpenTelemetry's name for a tool's output, likewise."""
+
 STEP_TYPE: Final = "stepwell.step.type"
 """``api_call``, ``action``, ``decision`` or ``loop``."""
 

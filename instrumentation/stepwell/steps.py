@@ -16,7 +16,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 from stepwell import calls, capture, facts, notices, resources, runtime
 from stepwell.plan import Plan
-from stepwell.semconv import INPUT, OUTPUT
+from stepwell.semconv import INPUT, OUTPUT, TOOL_INPUT, TOOL_OUTPUT
 
 NOTHING: Final[Any] = object()
 """Stands for input or output that is not told."""
@@ -63,11 +63,11 @@ class Step:
 
     def set_input(self, value: object) -> None:
         """Reports what the step was given."""
-        self._tell(INPUT, "gen_ai.tool.call.arguments", value)
+        self._tell(TOOL_INPUT if self._plan.operation == _TOOL else INPUT, value)
 
     def set_output(self, value: object) -> None:
         """Reports what the step returned."""
-        self._tell(OUTPUT, "gen_ai.tool.call.result", value)
+        self._tell(TOOL_OUTPUT if self._plan.operation == _TOOL else OUTPUT, value)
 
     output = property(fset=set_output, doc="What the step returned; assigning reports it.")
 
@@ -142,14 +142,12 @@ class Step:
             self.span.set_attributes(_DONE["agent"])
         self.span.end(self._left_ns or self._runtime.now_ns())
 
-    def _tell(self, key: str, tool_key: str, value: object) -> None:
+    def _tell(self, key: str, value: object) -> None:
         try:
             if not self.span.is_recording() or not _captures(self._plan, self._runtime):
                 return
             text = capture.as_json(value, self._runtime.redaction, self._runtime.max_attribute_bytes)
             self.span.set_attribute(key, text)
-            if self._plan.operation == _TOOL:
-                self.span.set_attribute(tool_key, text)
         except Exception as failure:
             notices.count("step_failed", "A step could not be reported: %s", failure)
 

@@ -39,6 +39,8 @@ from stepwell.semconv import (
     INPUT,
     OUTPUT,
     STEP_TYPE,
+    TOOL_INPUT,
+    TOOL_OUTPUT,
 )
 
 START_NS: Final = 1_767_225_600_000_000_000
@@ -190,8 +192,8 @@ def _recorded(span: ReadableSpan, names: Mapping[int, str]) -> RecordedStep:
         operation=_text(attributes.get(OPERATION)),
         step_type=_text(attributes.get(STEP_TYPE)),
         error_type=_text(error_type),
-        input=_parsed(attributes.get(INPUT)),
-        output=_parsed(attributes.get(OUTPUT)),
+        input=_parsed(attributes.get(INPUT, attributes.get(TOOL_INPUT))),
+        output=_parsed(attributes.get(OUTPUT, attributes.get(TOOL_OUTPUT))),
         attempt=int(attributes.get(ATTEMPT, 1)),  # type: ignore[arg-type]
         credits=attributes.get(CREDITS),  # type: ignore[arg-type]
         checkpoints=tuple(
