@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stepwell_api import rollups
 from stepwell_api.edges import Edges, read_item_edges, told
 from stepwell_api.insight import differences
+from stepwell_api.insight.cache import ReadingCache
 from stepwell_api.insight.differences import Difference, Values
-from stepwell_api.insight.reading import Reading, read_sample
+from stepwell_api.insight.reading import Reading
 from stepwell_api.insight.sample import RunRecord, StepRecord
 from stepwell_api.question import Question
 from stepwell_api.totals import Totals
@@ -43,11 +44,12 @@ class Side:
     """How many runs the steps are those of."""
 
 
-async def read_side(connection: AsyncConnection, question: Question, model: str | None) -> Side:
+async def read_side(connection: AsyncConnection, readings: ReadingCache, question: Question, model: str | None) -> Side:
     """Reads the runs that the question is about; of these only those that called the model, where one is given."""
     edges = await read_item_edges(connection, question)
     hours = await rollups.by_hour(connection, question, edges)
-    reading = await read_sample(connection, question, hours, with_steps=model is not None)
+    asked = (question.workspace_id, question.agent_id, question.window, question.environments, question.versions)
+    reading = (await readings.get(connection, asked, question, hours, with_steps=model is not None)).reading
     if model is not None:
         return _of_model(question, reading, model)
     runs, _ = equally_likely(reading.sample.runs)

@@ -18,7 +18,7 @@ from stepwell_api.insight.reading import Reading, read_sample
 from stepwell_api.question import Question
 from stepwell_api.totals import Totals
 
-MAX_READINGS: Final = 3
+MAX_READINGS: Final = 4
 """Each takes up to some 40 MB."""
 MAX_AGE_S: Final = 60.0
 
@@ -33,6 +33,8 @@ class Kept:
     figures: Hashable
     read_at_s: float
     made: dict[str, Any] = field(default_factory=dict)
+    counted: dict[Hashable, Any] = field(default_factory=dict)
+    """Exact answers, for as long as the figures stay as they are."""
 
     async def once(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` gives, which is asked once, in a thread."""
@@ -50,14 +52,26 @@ class ReadingCache:
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One reading at a time: two would need twice the memory, and each other's disk."""
 
-    async def get(self, connection: AsyncConnection, asked: Hashable, question: Question, hours: Hours) -> Kept:
+    async def get(
+        self,
+        connection: AsyncConnection,
+        asked: Hashable,
+        question: Question,
+        hours: Hours,
+        *,
+        with_steps: bool = True,
+    ) -> Kept:
         """The reading of what was asked; `asked` names the question whatever the time is now."""
         async with self._reading:
             figures = _figures(hours)
+            asked = (asked, with_steps)
             kept = self._kept.get(asked)
             if kept is None or not self._holds(kept, figures):
-                kept = Kept(await read_sample(connection, question, hours), figures, self.clock())
-                self._kept[asked] = kept
+                reading = await read_sample(connection, question, hours, with_steps=with_steps)
+                kept = self._kept[asked] = Kept(reading, figures, self.clock())
+            if kept.figures != figures:
+                kept.figures = figures
+                kept.counted.clear()
             self._kept.move_to_end(asked)
             while len(self._kept) > MAX_READINGS:
                 self._kept.popitem(last=False)
@@ -71,5 +85,5 @@ class ReadingCache:
 
 def _figures(hours: Hours) -> Hashable:
     """What changes with every run that comes, goes or ends."""
-    total = Totals.of(hours.values())
-    return (*total.values, total.last_seen)
+    last_seen = max((totals.last_seen for totals in hours.values() if totals.last_seen is not None), default=None)
+    return (*map(sum, zip(*(totals.values for totals in hours.values()), strict=True)), last_seen)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
+from psycopg.rows import namedtuple_row, tuple_row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stepwell_api.insight.payloads import unwrapped, words_of
@@ -42,15 +43,28 @@ async def read_steps(connection: AsyncConnection, question: Question, runs: Runs
     if not chosen:
         return {}
     bounds = {"workspace_id": question.workspace_id, "max_bytes": MAX_PAYLOAD_BYTES}
-    placed = await connection.exec_driver_sql(SQL.read_sampled_places, {**bounds, **_keys(chosen)})
+    placed = await _rows(connection, SQL.read_sampled_places, {**bounds, **_keys(chosen)})
     places = {row.place - 1: row for row in placed}
     traces = [bytes.fromhex(run.trace_id) for run in chosen]
-    rows = (await connection.exec_driver_sql(SQL.read_sampled_steps, {**bounds, "trace_ids": traces})).all()
+    rows = await _rows(connection, SQL.read_sampled_steps, {**bounds, "trace_ids": traces}, tuple_row)
     spoken = within_budget([run for run in chosen if run.status == Status.SUCCESS], WORD_STEPS)
-    told = await connection.exec_driver_sql(
-        SQL.read_sampled_payloads, {**bounds, "trace_ids": [bytes.fromhex(run.trace_id) for run in spoken]}
+    told = await _rows(
+        connection,
+        SQL.read_sampled_payloads,
+        {**bounds, "trace_ids": [bytes.fromhex(run.trace_id) for run in spoken]},
     )
-    return await asyncio.to_thread(_assembled, chosen, places, rows, spoken, told.all())
+    return await asyncio.to_thread(_assembled, chosen, places, rows, spoken, told)
+
+
+async def _rows(
+    connection: AsyncConnection, query: str, parameters: Mapping[str, Any], make_row: Any = namedtuple_row
+) -> Runs:
+    """The rows as binary values, which cost a fraction of what arrays, ids and times do as text."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    async with driver.cursor(binary=True, row_factory=make_row) as cursor:
+        await cursor.execute(query, parameters)
+        rows: list[Any] = await cursor.fetchall()
+    return rows
 
 
 def within_budget(runs: Runs, steps: int) -> list[Any]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from stepwell_api import comparison, step_rows
 from stepwell_api.comparison import Side
-from stepwell_api.context import Serving, Workspace
+from stepwell_api.context import Context, Serving, Workspace
 from stepwell_api.encoding import json_response
 from stepwell_api.insight.differences import Difference
 from stepwell_api.insight.divergence import figures_of_runs, first_divergence
@@ -52,9 +52,10 @@ async def compare_agent(
     async with serving.engine.connect() as connection:
         if "execution" in (asked[0][0], asked[1][0]):
             return json_response(await _executions(connection, workspace_id, agent_id, asked))
-        window = window_of(parameters)
-        whole = Question(workspace_id, agent_id, window, parameters.environment, parameters.version, datetime.now(UTC))
-        sides = [await _read_side(connection, whole, name, told) for name, told in zip(("a", "b"), asked, strict=True)]
+        filters = tuple(parameters.environment), tuple(parameters.version)
+        whole = Question(workspace_id, agent_id, window_of(parameters), *filters, datetime.now(UTC))
+        named = zip(("a", "b"), asked, strict=True)
+        sides = [await _read_side(serving, connection, whole, name, told) for name, told in named]
         if not any(side.executions for side in sides):
             await refuse_unknown(connection, whole)
     return json_response(_compared(asked, sides[0], sides[1], parameters.limit))
@@ -66,15 +67,16 @@ def side_of(text: str) -> Asked:
     return (kind, value) if colon and kind in KINDS else ("version", text)
 
 
-async def _read_side(connection: AsyncConnection, whole: Question, name: str, told: Asked) -> Side:
+async def _read_side(serving: Context, connection: AsyncConnection, whole: Question, name: str, told: Asked) -> Side:
     kind, value = told
-    if kind == "version":
-        return await comparison.read_side(connection, replace(whole, versions=(value,)), None)
-    if kind == "environment":
-        return await comparison.read_side(connection, replace(whole, environments=(value,)), None)
-    if kind == "window":
-        return await comparison.read_side(connection, replace(whole, window=_window(name, value)), None)
-    return await comparison.read_side(connection, whole, value)
+    asked = {
+        "version": replace(whole, versions=(value,)),
+        "environment": replace(whole, environments=(value,)),
+        "window": replace(whole, window=_window(name, value)) if kind == "window" else whole,
+        "model": whole,
+    }
+    model = value if kind == "model" else None
+    return await comparison.read_side(connection, serving.readings, asked[kind], model)
 
 
 def _window(name: str, text: str) -> Window:

@@ -27,6 +27,9 @@ from stepwell_storage.rollups.figures import Kind
 
 router = make_router("insight")
 
+PATTERN_KINDS = (Kind.PATH, Kind.STEP, Kind.ROOT)
+"""What paths and bottlenecks are told from."""
+
 
 @router.get(
     "/agents/{agent_id:any_text}/patterns",
@@ -51,19 +54,21 @@ async def get_agent_patterns(
         hours = await rollups.by_hour(connection, question, edges)
         if not hours:
             await refuse_unknown(connection, question)
-        items = {
-            kind: await rollups.by_item(connection, question, edges, kind) for kind in (Kind.PATH, Kind.STEP, Kind.ROOT)
-        }
-        hourly = await patterns.hourly_patterns(connection, question, hours, parameters.tz)
         kept = await read_kept(serving, connection, parameters, question, hours)
         suggestions = await decisions.decided(connection, question, await suggestions_of(kept))
+        if parameters.tz.key not in kept.counted:
+            hourly = await patterns.hourly_patterns(connection, question, hours, parameters.tz)
+            kept.counted[parameters.tz.key] = hourly
+        if Kind not in kept.counted:
+            items = [(kind, await rollups.by_item(connection, question, edges, kind)) for kind in PATTERN_KINDS]
+            kept.counted[Kind] = patterns.of_items(dict(items), hours)
     answer = {
         **_window(question),
         "tz": parameters.tz.key,
-        "hourly_patterns": hourly,
+        "hourly_patterns": kept.counted[parameters.tz.key],
         "input_patterns": await kept.once("inputs", lambda: patterns.input_patterns(kept.reading)),
         "sample": patterns.sample_of(kept.reading),
-        **patterns.of_items(items, hours),
+        **kept.counted[Kind],
         "optimization_suggestions": suggestions,
     }
     for name in ("input_patterns", "execution_paths", "bottlenecks"):
