@@ -23,6 +23,7 @@ from stepwell_api.routes import (
     comparison,
     deletion,
     executions,
+    export,
     ingest,
     insight,
     operations,
@@ -73,7 +74,18 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    for routes in (executions, agents, insight, suggestions, recovery, comparison, deletion, ingest, operations):
+    for routes in (
+        executions,
+        agents,
+        insight,
+        suggestions,
+        recovery,
+        comparison,
+        export,
+        deletion,
+        ingest,
+        operations,
+    ):
         app.include_router(routes.router)
     answer_with_problems(app)
     app.router.default = Dashboard(app.router.default)

@@ -39,6 +39,7 @@ COMMANDS = {
     "workspace": Command("stepwell_api.tenants.workspaces", "create, list and delete workspaces"),
     "retention": Command("stepwell_api.tenants.retention", "show and set how long what is kept"),
     "delete": Command("stepwell_api.tenants.deletion", "delete an execution or an agent"),
+    "export": Command("stepwell_api.export.command", "write executions or steps as Parquet, CSV or JSON Lines"),
     "key": Command("stepwell_api.tenants.api_keys", "create, list and revoke API keys"),
 }
 

@@ -113,13 +113,15 @@ async def read_page(
     after: Position | None,
     limit: int,
     since: datetime | None = None,
+    columns: Sequence[ColumnElement[Any]] = LISTED,
 ) -> tuple[list[dict[str, Any]], Position | None]:
     """Up to `limit` runs in order, and the position of the last where more follow; `since` as in `matching`."""
     alternatives = matching(filters, since)
     items: list[dict[str, Any]] = []
     for stretch in order.stretches(after):
         if len(items) <= limit:
-            found = _stretch(in_window(workspace_id, window), alternatives, stretch, order, limit + 1 - len(items))
+            bounds = in_window(workspace_id, window)
+            found = _stretch(columns, bounds, alternatives, stretch, order, limit + 1 - len(items))
             items += read_items(await connection.execute(found))
     values = [item.pop("sort_value") for item in items]
     more = None
@@ -129,11 +131,16 @@ async def read_page(
 
 
 def _stretch(
-    bounds: Conditions, alternatives: Sequence[Conditions], stretch: Stretch, order: Order, limit: int
+    columns: Sequence[ColumnElement[Any]],
+    bounds: Conditions,
+    alternatives: Sequence[Conditions],
+    stretch: Stretch,
+    order: Order,
+    limit: int,
 ) -> Select[Any]:
     """The first runs in a stretch of the order."""
     parts = [
-        select(*LISTED, order.value.label("sort_value"))
+        select(*columns, order.value.label("sort_value"))
         .where(*bounds, *conditions, *stretch.conditions)
         .order_by(*stretch.clauses(order.value, order.tiebreak))
         .limit(limit)

@@ -15,6 +15,7 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from stepwell_api.export.formats import ExportFormat
 from stepwell_api.insight.finding import State
 from stepwell_api.problems import invalid_parameter
 from stepwell_api.times import Time
@@ -205,6 +206,14 @@ class ExecutionListParameters(ExecutionFilters, PageParameters):
         _one_of(ExecutionSort),
         Field(description="Order; a minus means descending. Runs whose value is unknown come last either way"),
     ] = ExecutionSort.START_TIME_DESCENDING
+
+
+class ExportParameters(ExecutionFilters):
+    """Which executions to export, and as what."""
+
+    format: Annotated[
+        ExportFormat, _one_of(ExportFormat), Field(description="`parquet`, `csv` or `jsonl` (JSON Lines)")
+    ] = ExportFormat.JSONL
 
 
 class AgentListParameters(WindowParameters, PageParameters):

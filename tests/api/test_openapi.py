@@ -8,11 +8,13 @@ import pytest
 from fastapi.openapi.models import OpenAPI
 from fastapi.routing import APIRoute
 
+from stepwell_api.export.formats import MEDIA_TYPES
 from stepwell_api.routes import (
     agents,
     comparison,
     deletion,
     executions,
+    export,
     ingest,
     insight,
     operations,
@@ -27,6 +29,7 @@ ROUTERS = (
     recovery.router,
     comparison.router,
     suggestions.router,
+    export.router,
     deletion.router,
     ingest.router,
     operations.router,
@@ -82,6 +85,8 @@ async def test_every_route_is_documented(document: Any) -> None:
         "/api/v1/agents/{agent_id}/compare",
         "/api/v1/analytics",
         "/api/v1/ingest",
+        "/api/v1/export/executions",
+        "/api/v1/export/steps",
         "/healthz",
         "/readyz",
         "/metrics",
@@ -99,6 +104,9 @@ async def test_every_operation_has_a_name_and_words(document: Any) -> None:
 
 async def test_answers_have_named_models(document: Any) -> None:
     for path, operation in operations_of(document):
+        if path.startswith("/api/v1/export/"):
+            assert set(operation["responses"]["200"]["content"]) == set(MEDIA_TYPES.values())
+            continue
         [(media_type, content)] = operation["responses"]["200"]["content"].items()
         if path == "/metrics":
             assert media_type == "text/plain"

@@ -1,0 +1,63 @@
+"""``/export/executions`` and ``/export/steps``: data out, streamed."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import Query
+from starlette.responses import Response, StreamingResponse
+
+from stepwell_api.context import Serving, Workspace
+from stepwell_api.export import columns
+from stepwell_api.export.columns import Column
+from stepwell_api.export.formats import MEDIA_TYPES, Row, written
+from stepwell_api.export.reading import read_executions, read_steps
+from stepwell_api.parameters import ExportParameters
+from stepwell_api.routes.asking import make_router, window_of
+
+router = make_router("export")
+
+FILES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file, as it is read",
+        "content": {media_type: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()},
+    }
+}
+
+
+@router.get("/export/executions", response_class=StreamingResponse, responses=FILES, operation_id="export_executions")
+async def export_executions(
+    parameters: Annotated[ExportParameters, Query()], workspace_id: Workspace, serving: Serving
+) -> Response:
+    """All runs that match the filters, the newest first, with inputs and outputs."""
+    batches = read_executions(serving.engine, workspace_id, window_of(parameters), parameters)
+    return await _streamed("executions", parameters, columns.EXECUTIONS, batches)
+
+
+@router.get("/export/steps", response_class=StreamingResponse, responses=FILES, operation_id="export_steps")
+async def export_steps(
+    parameters: Annotated[ExportParameters, Query()], workspace_id: Workspace, serving: Serving
+) -> Response:
+    """The steps of all runs that match the filters, run after run, in order, with inputs and outputs."""
+    batches = read_steps(serving.engine, workspace_id, window_of(parameters), parameters)
+    return await _streamed("steps", parameters, columns.STEPS, batches)
+
+
+async def _streamed(
+    name: str, parameters: ExportParameters, told: Sequence[Column], batches: AsyncGenerator[Sequence[Row]]
+) -> Response:
+    # The first batch is waited for, so that a database that is away is answered with a problem, not with half a file.
+    first: Sequence[Row] = await anext(batches, [])
+    chosen = parameters.format
+    return StreamingResponse(
+        written(chosen, told, _from(first, batches)),
+        media_type=MEDIA_TYPES[chosen],
+        headers={"Content-Disposition": f'attachment; filename="{name}.{chosen}"'},
+    )
+
+
+async def _from(first: Sequence[Row], rest: AsyncGenerator[Sequence[Row]]) -> AsyncIterator[Sequence[Row]]:
+    async with aclosing(rest):
+        yield first
+        async for rows in rest:
+            yield rows
