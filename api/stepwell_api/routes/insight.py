@@ -99,7 +99,10 @@ async def list_agent_failures(
         if not hours:
             await refuse_unknown(connection, question)
         kept = await read_kept(serving, connection, parameters, question, hours)
-        clusters, items = await _clusters(connection, question, edges, hours, parameters, kept, first)
+        page = ("failures", *parameters.status, first, parameters.limit)
+        if page not in kept.counted:
+            kept.counted[page] = await _clusters(connection, question, edges, hours, parameters, kept, first)
+        clusters, items = kept.counted[page]
     last = first + parameters.limit
     more = Position(last - 1, agent_id, question.window) if last < len(clusters) else None
     answer = {
