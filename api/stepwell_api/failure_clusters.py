@@ -192,7 +192,9 @@ def _example_windows(window: Window, stretches: Stretches, cluster: Cluster) -> 
 
 def _clipped(stretches: Stretches, place: int, window: Window) -> Window:
     start = stretches.start(place)
-    return Window(max(start, window.start), min(start + stretches.length, window.stop))
+    # The last stretch of all times ends beyond them.
+    stop = start + min(stretches.length, window.stop - start)
+    return Window(max(start, window.start), stop)
 
 
 async def read_templates(

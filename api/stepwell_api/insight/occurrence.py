@@ -9,7 +9,7 @@ from typing import Any, Final
 from stepwell_api import effects
 from stepwell_api.times import Window
 
-LENGTHS: Final = tuple(timedelta(hours=hours) for hours in (1, 2, 6, 24, 7 * 24, 30 * 24, 365 * 24))
+LENGTHS: Final = tuple(timedelta(hours=hours) for hours in (1, 2, 6, 24, 7 * 24, 30 * 24))
 MAX_STRETCHES: Final = 60
 MIN_SILENCE: Final = timedelta(days=1)
 SURE: Final = 0.01
@@ -30,7 +30,8 @@ class Stretches:
         """As short as `MAX_STRETCHES` allow for the window."""
         origin = window.start.replace(minute=0, second=0, microsecond=0)
         span = window.stop - origin
-        length = next((length for length in LENGTHS if span <= length * MAX_STRETCHES), LENGTHS[-1])
+        longest = timedelta(days=span.days // MAX_STRETCHES + 1)
+        length = next((length for length in LENGTHS if span <= length * MAX_STRETCHES), longest)
         return cls(window, length, origin)
 
     def place(self, time: datetime) -> int:
