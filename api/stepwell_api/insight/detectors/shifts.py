@@ -113,7 +113,7 @@ class Season:
     def _is_mixed(self, after: Mask) -> bool:
         """Whether enough runs on either side are of a kind of day that the other side has as well."""
         shared = np.isin(self.kind, np.intersect1d(self.kind[after], self.kind[~after]))
-        return all(bool(shared[side].mean() >= MIXED) for side in (after, ~after))
+        return all(bool(side.any() and shared[side].mean() >= MIXED) for side in (after, ~after))
 
 
 def _indicators(values: Numbers) -> list[Numbers]:
@@ -155,9 +155,12 @@ def _after(series: Series, at: float) -> Numbers:
 
 
 def _candidates(series: Series, min_group: int) -> list[float]:
+    """Starts of runs, evenly over the runs, with enough of them before and from there on."""
     size = len(series.start_s)
     steps = np.unique(np.linspace(min_group, size - min_group, SPLITS).astype(int))
-    return [float(series.start_s[i]) for i in steps if min_group <= i <= size - min_group]
+    starts = sorted({float(series.start_s[i]) for i in steps if 0 <= i < size})
+    before = np.searchsorted(series.start_s, starts)
+    return [at for at, count in zip(starts, before, strict=True) if min_group <= count <= size - min_group]
 
 
 def _releases(series: Series) -> Iterator[tuple[str, Mask]]:
