@@ -5,6 +5,7 @@ before their agent, and runs are cut in pieces by the borders of requests. Some 
 spans a second time in a later request.
 """
 
+import gc
 import gzip
 import random
 import time
@@ -103,6 +104,7 @@ def make_load(plan: Plan, compression: Compression = "none") -> Load:
         repetition.after(load, service, spans)
     for service, spans in repetition.late(plan.spans_per_request):
         load.requests.append(_request(service, spans, compression))
+    gc.freeze()  # looking through all of it again and again would hold up the senders
     return load
 
 

@@ -113,7 +113,7 @@ def measure(stack: Stack, load: Load, spans_per_s: float, connections: int) -> F
     """Sends the load at the rate and watches some of its runs."""
     start_s = time.perf_counter() + 1.0
     watch = Watch(stack, load, _watched(load, start_s, spans_per_s))
-    thread = threading.Thread(target=watch.run)
+    thread = threading.Thread(target=watch.run, daemon=True)
     thread.start()
     sent = send(
         load.requests,

@@ -138,7 +138,7 @@ def main() -> None:
     given = _arguments()
     plan_of = _plans(given)
     receivers = ["--receivers", str(given.receivers)] if given.receivers > 1 else []
-    options = Options(given.rounds, given.connections, given.rate, receivers)
+    options = Options(given.rounds, given.connections or (32 if given.rate else 8), given.rate, receivers)
     print(f"{machine()} at the start; n = {options.rounds}; {given.receivers} receiver(s)")
     rows = {}
     for case in itertools.starmap(Case, itertools.product(given.transport, given.payload, given.compression)):
@@ -163,7 +163,7 @@ def _arguments() -> Any:
     parser.add_argument("--spans", type=int, default=60_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=float, help="spans a second that arrive (open loop)")
-    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--connections", type=int, help="8 by default, 32 at a fixed rate")
     parser.add_argument("--transport", nargs="+", choices=get_args(Transport), default=["http"])
     parser.add_argument("--payload", nargs="+", choices=get_args(Payload), default=["large"])
     parser.add_argument("--compression", nargs="+", choices=get_args(Compression), default=["none"])

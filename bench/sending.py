@@ -27,6 +27,7 @@ BUSY_GRPC: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUS
 PAUSE_S: Final = 0.2
 """Before trying again, where the server does not say how long."""
 LONGEST_ANSWER_S: Final = 120.0
+LONGEST_REFUSAL_S: Final = 120.0
 START_S: Final = 0.1
 """From the call to the first request, so that all connections are there."""
 
@@ -177,7 +178,7 @@ def send(
         except Exception as error:  # the border of the thread; told below
             sent.failures.append(error)
 
-    threads = [threading.Thread(target=work) for _ in range(connections)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(connections)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -194,10 +195,12 @@ def schedule(requests: Sequence[Request], start_s: float, spans_per_s: float) ->
 
 
 def _deliver(connection: Connection, body: bytes, place: int, due_s: float) -> Acknowledged:
-    """Sends until it is acknowledged."""
+    """Sends until it is acknowledged, or has been refused for long."""
     time.sleep(max(due_s - time.perf_counter(), 0.0))
-    refusals = 0
+    refusals, deadline_s = 0, time.perf_counter() + LONGEST_REFUSAL_S
     while (pause_s := connection.post(body)) is not None:
+        if time.perf_counter() > deadline_s:
+            raise RefusedError(f"Request {place} was refused for {LONGEST_REFUSAL_S:.0f} s")
         refusals += 1
         time.sleep(pause_s)
     return Acknowledged(place, due_s, time.perf_counter(), refusals)

@@ -56,6 +56,7 @@ def running(
     Its standard output is a pipe unless `is_talkative`, its errors go into the log, whose end is shown when anything
     fails meanwhile. In the end it is asked to stop, and made to when it does not, with all that it started.
     """
+    signal.signal(signal.SIGTERM, _end)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STEPWELL_")}
     with log.open("wb") as errors:
         process = subprocess.Popen(
@@ -76,6 +77,11 @@ def running(
         process.wait()
         if process.stdout:
             process.stdout.close()
+
+
+def _end(*_: object) -> None:
+    """Lets a SIGTERM end what was started, as an interrupt does."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def first_line(process: subprocess.Popen[str]) -> dict[str, str]:
