@@ -1,7 +1,7 @@
 """The outer shape that all OTLP requests share, read from the wire without a schema.
 
 ``Export{Trace,Logs,Metrics}ServiceRequest`` nest alike: repeated resource groups (field 1), in them the resource (1)
-and repeated scope groups (2), in them the scope (1) and the repeated items (2). Walking that by hand, item by item,
+and repeated scope groups (2), in them the scope (1) and the repeated items (2). Reading that apart from the items
 keeps a damaged span from costing its neighbours, tells signals apart although their field numbers are the same, and
 bounds how many objects a small body can make of itself. (Protocol Buffers documentation, "Encoding".)
 """
@@ -10,12 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
+from stepwell_receiver import schema
 from stepwell_receiver.errors import BodyTooLargeError, MalformedBodyError
 
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 MAX_ITEMS: Final = 200_000
 """Groups and items of one request: some hundred bytes of memory each, while the smallest takes two on the wire."""
 
+_MAX_PARSED_BYTES: Final = 8 * 1024 * 1024
+"""protobuf takes 16 bytes for an item, of which the smallest is two bytes on the wire."""
 _RESOURCE_GROUPS = 1
 _OWNER = 1  # the resource of a resource group, the scope of a scope group
 _MEMBERS = 2  # the scope groups of a resource group, the items of a scope group
@@ -46,10 +51,9 @@ def read_groups(body: bytes) -> list[Group]:
         resource, scope_groups = _split(resource_group)
         left -= len(scope_groups)
         for scope_group in scope_groups:
-            scope, items = _split(scope_group)
-            left -= len(items)
-            check_left(left)
-            groups.append(Group(resource, scope, [bytes(item) for item in items]))
+            group = _group(resource, scope_group, left)
+            left -= len(group.items)
+            groups.append(group)
         check_left(left)
     return groups
 
@@ -67,6 +71,25 @@ def check_left(left: int) -> None:
     """
     if left < 0:
         raise BodyTooLargeError(f"More than {MAX_ITEMS:,} items or groups in one request; send smaller batches")
+
+
+def _group(resource: bytes, scope_group: memoryview, left: int) -> Group:
+    """The items of a scope group; read by protobuf itself where it can be read and is of a bounded size.
+
+    Raises:
+        BodyTooLargeError: more than `left` items, before there is an object for each.
+    """
+    if len(scope_group) <= _MAX_PARSED_BYTES:
+        try:
+            parsed = schema.ItemGroup.FromString(scope_group)
+        except DecodeError:
+            pass  # what is wrong is told by the walk
+        else:
+            check_left(left - len(parsed.items))
+            return Group(resource, b"".join(parsed.scope), list(parsed.items))
+    scope, items = _split(scope_group)
+    check_left(left - len(items))
+    return Group(resource, scope, [bytes(item) for item in items])
 
 
 def _split(group: memoryview) -> tuple[bytes, list[memoryview]]:

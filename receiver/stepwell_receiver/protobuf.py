@@ -6,6 +6,7 @@ shared between spans: read them, never change them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -41,6 +42,10 @@ _IS_MONOTONIC: Final = 3
 _CACHED_BYTES = 96
 _CACHED_ATTRIBUTES = 50_000
 _cache: dict[bytes, tuple[str, Value]] = {}
+_IN_FIELD_1, _IN_FIELD_2 = 0x0A, 0x12
+"""Tags of length-delimited fields: of ``KeyValue`` the key and the value, of ``AnyValue`` 1 is a text."""
+_ONE_BYTE: Final = 0x7F
+"""The largest integer that protobuf writes in one byte."""
 
 
 def decode_traces(body: bytes) -> TraceRequest:
@@ -183,22 +188,23 @@ def _decode_scope(raw: bytes) -> Scope:
 
 
 def _span(span: Any, wire_bytes: int) -> Span:
-    status = span.status
+    events, links, status = span.events, span.links, span.status
+    # By place, because names take a third of the time.
     return Span(
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_span_id=span.parent_span_id,
-        name=text_of(span.name),
-        kind=span.kind,
-        start_ns=span.start_time_unix_nano,
-        end_ns=span.end_time_unix_nano,
-        attributes=_attributes(span.attributes),
-        events=[Event(text_of(e.name), e.time_unix_nano, _attributes(e.attributes)) for e in span.events],
-        links=[Link(link.trace_id, link.span_id, _attributes(link.attributes)) for link in span.links],
-        status_code=status.code,
-        status_message=text_of(status.message),
-        flags=span.flags,
-        wire_bytes=wire_bytes,
+        span.trace_id,
+        span.span_id,
+        span.parent_span_id,
+        text_of(span.name),
+        span.kind,
+        span.start_time_unix_nano,
+        span.end_time_unix_nano,
+        _attributes(span.attributes),
+        [Event(text_of(e.name), e.time_unix_nano, _attributes(e.attributes)) for e in events] if events else [],
+        [Link(link.trace_id, link.span_id, _attributes(link.attributes)) for link in links] if links else [],
+        status.code,
+        text_of(status.message),
+        span.flags,
+        wire_bytes,
     )
 
 
@@ -219,21 +225,51 @@ def _log_record(record: Any) -> LogRecord:
 def _attributes(raw_pairs: Iterable[bytes]) -> Attributes:
     attributes: Attributes = {}
     for raw in raw_pairs:
-        if len(raw) > _CACHED_BYTES:
-            key, value = _pair(raw, 0)
-        elif (pair := _cache.get(raw)) is not None:
-            key, value = pair
-        else:
-            key, value = _remember(raw)
+        pair = _cache.get(raw) if len(raw) <= _CACHED_BYTES else _text_pair(raw)
+        key, value = pair or _remember(raw)
         attributes[key] = value
     return attributes
 
 
 def _remember(raw: bytes) -> tuple[str, Value]:
-    if len(_cache) >= _CACHED_ATTRIBUTES:
-        _cache.clear()
-    pair = _cache[raw] = _pair(raw, 0)
+    pair = _text_pair(raw) or _pair(raw, 0)
+    if len(raw) <= _CACHED_BYTES:
+        if len(_cache) >= _CACHED_ATTRIBUTES:
+            _cache.clear()
+        _cache[raw] = pair
     return pair
+
+
+def _text_pair(raw: bytes) -> tuple[str, str] | None:
+    """A ``KeyValue`` that holds a text of up to 16 KB, as encoders write it: the key, then the value, nothing beside.
+
+    Read by hand, in half the time; ``None`` for everything else.
+    """
+    try:
+        value_at = raw[1] + 2
+        if raw[0] != _IN_FIELD_1 or raw[1] > _ONE_BYTE or raw[value_at] != _IN_FIELD_2:
+            return None
+        size, text_at = _size_at(raw, value_at + 1)
+        if text_at + size != len(raw) or raw[text_at] != _IN_FIELD_1:
+            return None
+        size, text_at = _size_at(raw, text_at + 1)
+    except IndexError:
+        return None
+    return (_key_of(raw[2:value_at]), text_of(raw[text_at:])) if text_at + size == len(raw) else None
+
+
+def _size_at(raw: bytes, at: int) -> tuple[int, int]:
+    """A size in one or two bytes, and where it ends; one that fits nowhere where it takes more."""
+    size = raw[at]
+    if size <= _ONE_BYTE:
+        return size, at + 1
+    more = raw[at + 1]
+    return (size & _ONE_BYTE | more << 7, at + 2) if more <= _ONE_BYTE else (-1, at)
+
+
+@lru_cache(maxsize=4_096)
+def _key_of(raw: bytes) -> str:
+    return text_of(raw)
 
 
 def _pair(raw: bytes, depth: int) -> tuple[str, Value]:

@@ -15,6 +15,8 @@ ERROR_TYPE: Final = "tool_error"
 _FLAGS: Final = ("isError", "is_error")
 _WRAPPERS: Final = ("output", "result", "data", "kwargs", "response", "tool_output")
 _MAX_WRAPPERS: Final = 6
+_MAY_BEGIN: Final = frozenset("{[ \\")
+"""First characters in a JSON string that holds an object or a list, perhaps after white space."""
 _OF_AN_ERROR: Final = frozenset(
     (
         *("error", "error_type", "error_code", "error_message", "code", "message", "detail", "details", "type", "name"),
@@ -26,7 +28,7 @@ _OF_AN_ERROR: Final = frozenset(
 
 def error_in(output_json: str | None) -> tuple[str, str | None] | None:
     """(type, message) of the error that a tool's output is; ``None`` where it is a result."""
-    if output_json is None or "rror" not in output_json:
+    if output_json is None or _is_plain_text(output_json) or "rror" not in output_json:
         return None
     output = _parsed(output_json)
     for _ in range(_MAX_WRAPPERS):
@@ -34,6 +36,11 @@ def error_in(output_json: str | None) -> tuple[str, str | None] | None:
             return _told(output)
         output = _unwrapped(output)
     return None
+
+
+def _is_plain_text(output_json: str) -> bool:
+    """Whether JSON is a string in which no object or list can begin."""
+    return output_json[0] == '"' and output_json[1] not in _MAY_BEGIN
 
 
 def _is_error(output: dict[str, Any]) -> bool:

@@ -28,7 +28,18 @@ def _make_pool() -> descriptor_pool.DescriptorPool:
         for message in file.message_type:
             _keep_bytes(message)
         pool.Add(file)
+    pool.Add(_item_group())
     return pool
+
+
+def _item_group() -> descriptor_pb2.FileDescriptorProto:
+    """What ``ScopeSpans``, ``ScopeLogs`` and ``ScopeMetrics`` look alike: the scope (1) and the items (2), as bytes."""
+    file = descriptor_pb2.FileDescriptorProto(name="stepwell/item_group.proto", package="opentelemetry.proto")
+    message = file.message_type.add(name="ItemGroup")
+    for number, name in enumerate(("scope", "items"), 1):
+        kind, label = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES, descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
+        message.field.add(name=name, number=number, type=kind, label=label)
+    return file
 
 
 def _keep_bytes(message: descriptor_pb2.DescriptorProto) -> None:
@@ -55,4 +66,5 @@ Resource: Final = _message_class(_POOL, "resource.v1.Resource")
 InstrumentationScope: Final = _message_class(_POOL, "common.v1.InstrumentationScope")
 KeyValue: Final = _message_class(_POOL, "common.v1.KeyValue")
 KeyValueList: Final = _message_class(_POOL, "common.v1.KeyValueList")
+ItemGroup: Final = _message_class(_POOL, "ItemGroup")
 ArrayValue: Final = _message_class(_POOL, "common.v1.ArrayValue")
