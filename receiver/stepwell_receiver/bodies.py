@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mappin
 from contextlib import contextmanager
 from enum import StrEnum
 from io import BytesIO
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import zstandard
 
@@ -21,6 +21,15 @@ from stepwell_receiver.errors import (
     UnsupportedMediaTypeError,
 )
 
+try:
+    from isal.igzip_lib import IsalError as InflateError
+    from isal.isal_zlib import decompressobj
+except ImportError:  # there is no wheel of it for this platform; the standard library takes three times as long
+    from zlib import decompressobj  # type: ignore[assignment]
+    from zlib import error as InflateError  # type: ignore[assignment]  # noqa: N812
+
+# isal declares its class of errors as if it were an error.
+_FORMAT_ERRORS: Final = cast("tuple[type[Exception], ...]", (zlib.error, InflateError, zstandard.ZstdError))
 _SLICE_BYTES: Final = 64 * 1024
 _ZSTD_SLICE_BYTES: Final = 256
 """zstd has no bound on the output of one call; four bytes unfold to 128 KiB at most, so this makes 8 MiB."""
@@ -132,7 +141,7 @@ def decompress(body: bytes, encoding: str, *, limit_bytes: int) -> bytes:
             if output.tell() + len(chunk) > limit_bytes:
                 raise too_large(limit_bytes)
             output.write(chunk)
-    except (zlib.error, zstandard.ZstdError) as error:
+    except _FORMAT_ERRORS as error:
         raise MalformedBodyError(f"The body is not {encoding}, as its Content-Encoding says: {error}") from error
     return output.getvalue()
 
@@ -170,13 +179,15 @@ def has_zlib_header(body: bytes) -> bool:
 
 def _inflate(body: bytes, window_bits: int, start: int) -> Generator[bytes, None, int]:
     """Yields one stream's output in slices; returns where it ends."""
-    stream = zlib.decompressobj(window_bits)
+    stream = decompressobj(window_bits)
     view = memoryview(body)
     for position in range(start, len(body), _SLICE_BYTES):
         pending: bytes | memoryview = view[position : position + _SLICE_BYTES]
-        while pending and not stream.eof:
-            yield stream.decompress(pending, _SLICE_BYTES)
-            pending = stream.unconsumed_tail
+        is_full = True  # output may be left even where no input is
+        while (pending or is_full) and not stream.eof:
+            output = stream.decompress(pending, _SLICE_BYTES)
+            yield output
+            pending, is_full = stream.unconsumed_tail, len(output) == _SLICE_BYTES
         if stream.eof:
             return min(position + _SLICE_BYTES, len(body)) - len(stream.unused_data)
     raise zlib.error("the stream is cut off")

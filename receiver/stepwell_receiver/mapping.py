@@ -191,7 +191,9 @@ def _documents(span: Span, source: _Source, consumed: Set[str]) -> tuple[_Text, 
     """Fields ``attributes_json`` to ``key_id`` of a step; what `consumed` names is its input or output."""
     attributes = span.attributes
     if consumed:
-        attributes = {key: value for key, value in attributes.items() if key not in consumed}
+        attributes = attributes.copy()
+        for key in consumed:
+            attributes.pop(key, None)  # derived ones were never there
     events = _events_json(span.events) if span.events else None
     links = _links_json(span) if span.links else None
     return values.as_json(attributes), source.resource_json, events, links, source.key_id

@@ -92,12 +92,7 @@ class Tariff:
 
         ``None`` where the completion is unknown or has no price.
         """
-        for period in reversed(self.periods):
-            if period.holds(at_ns):
-                break
-        for rates in period.rates:
-            if prompt_tokens > rates.above:
-                break
+        rates = self._rates(at_ns, prompt_tokens)
         completion = completion_tokens or 0
         if (completion_tokens is None and rates.output) or (completion and rates.output is None):
             return None
@@ -106,6 +101,14 @@ class Tariff:
         amount += cache_read_tokens * rates.cache_read + cache_write_tokens * rates.cache_write
         amount += (completion - reasoning_tokens) * (rates.output or 0) + reasoning_tokens * rates.reasoning
         return amount / _DIVISOR
+
+    def _rates(self, at_ns: int, prompt_tokens: int) -> _Rates:
+        period = self.periods[0]
+        if len(self.periods) > 1:
+            period = next((period for period in reversed(self.periods) if period.holds(at_ns)), period)
+        if len(period.rates) == 1:
+            return period.rates[0]
+        return next(rates for rates in period.rates if prompt_tokens > rates.above)
 
 
 def tariff_of_call(model: str, requested_model: str | None, provider: str | None) -> Tariff | None:

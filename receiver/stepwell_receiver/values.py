@@ -78,7 +78,8 @@ def as_json(value: Value) -> str:
 
 def payload_json(value: Value) -> str | None:
     """JSON text of a payload; text that itself holds a JSON object or list is taken as such. ``None`` if empty."""
-    text = _as_parsed(value, parse_container(value) if isinstance(value, str) else None)
+    parsed = parse_container(value) if isinstance(value, str) else None
+    text = (None if parsed is None else _written(parsed)) or as_json(value)
     return None if _is_empty(text) else text
 
 
@@ -88,18 +89,13 @@ def parsed_json(value: Value) -> str | None:
     if isinstance(value, str):
         with suppress(orjson.JSONDecodeError):
             parsed = orjson.loads(value)
-    text = _as_parsed(value, parsed)
+    text = (None if parsed is None else _written(parsed)) or as_json(value)
     return None if _is_empty(text) else text
 
 
 def _is_empty(json_text: str) -> bool:
     """Whether JSON says nothing; long text is told by its length, for to look it up it would be hashed."""
     return len(json_text) <= _LONGEST_EMPTY and json_text in _EMPTY_JSON
-
-
-def _as_parsed(value: Value, parsed: Any) -> str:
-    written = None if parsed is None else _written(parsed)
-    return as_json(value) if written is None else written
 
 
 def parsed_text(json_text: str) -> str | None:
@@ -152,18 +148,15 @@ def unflatten(attributes: Attributes, prefix: str) -> list[Value]:
 
 def _written(value: Any) -> str | None:
     try:
-        return _clean(orjson.dumps(value, default=_as_base64, option=orjson.OPT_NON_STR_KEYS).decode())
+        text = orjson.dumps(value, default=_as_base64, option=orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:
         return None
+    # PostgreSQL stores no NUL character, not even escaped. Most text has no backslash, which is found faster.
+    return text.replace("\\u0000", "\\ufffd") if "\\" in text and "\\u0000" in text else text
 
 
 def _json_of_text(text: str) -> str:
     return orjson.dumps(text).decode()
-
-
-def _clean(text: str) -> str:
-    """PostgreSQL stores no NUL character, not even escaped; most text has no backslash, which is found faster."""
-    return text.replace("\\u0000", "\\ufffd") if "\\" in text and "\\u0000" in text else text
 
 
 def _as_base64(value: object) -> str:
