@@ -1,13 +1,17 @@
 """Protobuf bodies into plain data: all kinds of values, and every way in which bytes can be wrong."""
 
 import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from tests.receiver.otlp import START_NS, field, key_values, logs_request, make_span, metrics_request, trace_request
 
 from stepwell_receiver import envelope, protobuf, wire
 from stepwell_receiver.errors import BodyTooLargeError, MalformedBodyError, WrongSignalError
-from stepwell_receiver.validation import TOO_DEEP
+from stepwell_receiver.validation import TOO_DEEP, Reason
 
 TRACE_ID = bytes.fromhex("5b8efff798038103d269b633813fc60c")
 SPAN_ID = bytes.fromhex("eee19b7ec3c1b174")
@@ -104,6 +108,34 @@ def test_same_attribute_bytes_give_the_same_value_again() -> None:
     request = trace_request(make_span(attributes={"n": 1, "t": "x"}), make_span(attributes={"n": True, "t": "x"}))
 
     assert [span.attributes for span in decode(request)] == [{"n": 1, "t": "x"}, {"n": True, "t": "x"}]
+
+
+@given(
+    key=st.text(max_size=3) | st.sampled_from(("k" * 127, "k" * 128)),
+    length=st.sampled_from((0, 1, 80, 127, 128, 129, 2_000, 16_379, 16_383, 16_384, 70_000)),
+    form=st.sampled_from(("plain", "value first", "something after", "text twice", "cut off", "number")),
+)
+def test_attribute_reads_the_same_in_every_form_and_length(key: str, length: int, form: str) -> None:
+    text = field(1, b"x" * length)
+    value = {"text twice": text + field(1, b"y" * length), "number": b"\x18\x05"}.get(form, text)
+    parts = [field(1, key.encode()), field(2, value)]
+    if form == "value first":
+        parts.reverse()
+    encoded = b"".join(parts) + (field(7, b"?") if form == "something after" else b"")
+    encoded = encoded[:-1] if form == "cut off" else encoded
+    span = make_span(trace_id=TRACE_ID, span_id=SPAN_ID).SerializeToString()
+
+    decoded = protobuf.decode_traces(enveloped(span + field(9, encoded)))
+
+    try:
+        official = KeyValue.FromString(encoded)
+    except DecodeError:
+        assert decoded.rejected == {Reason.MALFORMED: 1}
+        return
+    kind = official.value.WhichOneof("value")
+    assert kind is not None
+    expected = {official.key: getattr(official.value, kind)}
+    assert decoded.groups[0].spans[0].attributes == expected
 
 
 def test_empty_request_has_no_groups() -> None:
