@@ -10,16 +10,18 @@ two writers of the same rows wait for each other instead of blocking each other 
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import psycopg
 
 from stepwell.semconv import SPAN_SEEN_NS
 from stepwell_storage import process_memory, queries, step_rows
+from stepwell_storage.arrays import array_of, array_of_ids, array_of_texts
 from stepwell_storage.model import Fact, LogRecord, MemorySample, StepRow
 from stepwell_storage.process_memory import SampleKey
 from stepwell_storage.row_keys import (
@@ -120,9 +122,12 @@ async def insert_facts(
 ) -> Insertion:
     """Stores the facts of each workspace and marks the traces with new ones, in the caller's transaction.
 
-    Days without a partition are the caller's to ensure (`partitions.KnownDays`). `recent` belongs to one writer.
+    Days without a partition are the caller's to ensure (`partitions.KnownDays`). `recent` belongs to one writer. With
+    it, a row that is there already although nobody suspected it costs the transaction: tried again, all rows are
+    suspected, for by then all are remembered.
 
     Raises:
+        psycopg.errors.UniqueViolation: that happened.
         UnstorableStepError: a fact cannot be written as a row.
         psycopg.Error: what the database says; nothing of the call is to be kept then.
     """
@@ -238,10 +243,13 @@ async def _insert(
     new: dict[Key, _Fact] = {}
     if fresh:
         try:
-            async with connection.transaction():
+            # Who remembers keys tries again itself; a savepoint would cost all others as much as a commit.
+            async with nullcontext() if recent else connection.transaction():
                 await _copy(connection, target.copy, target, fresh)
             new = fresh
         except psycopg.errors.UniqueViolation:
+            if recent:
+                raise
             suspects = rows
     if suspects:
         new = new | await _insert_staged(connection, target, suspects)
@@ -300,20 +308,26 @@ async def _mark_dirty(
         if key[TRACE_IN_KEY] not in starts_us:
             times_us.setdefault(key[TRACE_IN_KEY], []).append(int.from_bytes(key[TIME_IN_KEY]))
     marks = [
-        *[_mark(trace, min(times), max(times), len(times)) for trace, times in starts_us.items()],
-        *[_mark(trace, min(times), max(times), 0) for trace, times in times_us.items()],
+        *[_Mark(trace, min(times), max(times), len(times)) for trace, times in starts_us.items()],
+        *[_Mark(trace, min(times), max(times), 0) for trace, times in times_us.items()],
     ]
-    if not marks:
-        return
-    async with connection.cursor() as cursor, cursor.copy(SQL.copy_dirty_marks) as copy:
-        await copy.write("".join(marks))
-    await connection.execute(SQL.notify_dirty)
+    if marks:
+        parameters = {
+            "workspace_ids": array_of([_workspace_text(mark.trace[:16]) for mark in marks]),
+            "trace_ids": array_of_ids([mark.trace[16:] for mark in marks]),
+            "earliest": array_of_texts([timestamp(mark.earliest_us * NS_PER_US) for mark in marks]),
+            "latest": array_of_texts([timestamp(mark.latest_us * NS_PER_US) for mark in marks]),
+            "span_counts": array_of([mark.spans for mark in marks]),
+        }
+        await connection.execute(SQL.mark_dirty, parameters)
 
 
-def _mark(trace: bytes, earliest_us: int, latest_us: int, spans: int) -> str:
-    workspace, trace_id = trace[:16], trace[16:]
-    earliest, latest = timestamp(earliest_us * NS_PER_US), timestamp(latest_us * NS_PER_US)
-    return f"{_workspace_text(workspace)}\t\\\\x{trace_id.hex()}\t{earliest}\t{latest}\t{spans}\n"
+class _Mark(NamedTuple):
+    trace: bytes
+    """Workspace and trace id."""
+    earliest_us: int
+    latest_us: int
+    spans: int
 
 
 async def delete_superseded_live_steps(connection: psycopg.AsyncConnection) -> int:

@@ -53,6 +53,8 @@ TOO_MUCH_AT_ONCE = (psycopg.errors.OutOfMemory,)
 """More than the database can lock in one transaction, as spans of a thousand different days do: less of it may fit."""
 
 PASSING_ERRORS = (
+    # Rows that are there already although this process has not seen them; the next attempt looks for them.
+    psycopg.errors.UniqueViolation,
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
     psycopg.errors.LockNotAvailable,
@@ -230,7 +232,8 @@ class Writer:
             try:
                 return await self._insert_once(connection, group)
             except (psycopg.Error, UnstorableStepError) as error:
-                metrics.COMMIT_FAILURES.labels(type(error).__name__).inc()
+                if not isinstance(error, psycopg.errors.UniqueViolation):
+                    metrics.COMMIT_FAILURES.labels(type(error).__name__).inc()
                 is_last = attempt == TRIES
                 if isinstance(error, PASSING_ERRORS) and not is_last:
                     continue

@@ -128,12 +128,15 @@ JOIN pg_temp.staged_steps s USING (workspace_id, trace_id, span_id)
 WHERE l.workspace_id = newer.workspace_id AND l.trace_id = newer.trace_id AND l.span_id = newer.span_id
 RETURNING l.workspace_id, l.trace_id, l.span_id, (extract(epoch FROM l.start_time) * 1000000)::bigint AS start_us;
 
--- name: copy_dirty_marks
--- Tells the worker which traces have new steps.
-COPY analytics.dirty_traces (workspace_id, trace_id, earliest, latest, span_count) FROM STDIN;
-
--- name: notify_dirty
--- Wakes the workers once the transaction has committed.
+-- name: mark_dirty
+-- Tells the workers which traces have new steps, and wakes them once the transaction has committed.
+WITH marked AS (
+    INSERT INTO analytics.dirty_traces (workspace_id, trace_id, earliest, latest, span_count)
+    SELECT workspace_id, trace_id, earliest, latest, span_count
+    FROM unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[], %(earliest)s::timestamptz[],
+                %(latest)s::timestamptz[], %(span_counts)s::integer[])
+         AS t (workspace_id, trace_id, earliest, latest, span_count)
+)
 SELECT pg_notify('stepwell_dirty', '');
 
 -- name: delete_superseded_live_steps
