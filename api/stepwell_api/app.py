@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stepwell_api.context import Context
 from stepwell_api.dashboard import Dashboard
+from stepwell_api.live.hub import Hub
 from stepwell_api.observing import ObservingMiddleware
 from stepwell_api.problems import MEDIA_TYPE, answer_with_problems
 from stepwell_api.routes import (
@@ -26,6 +27,7 @@ from stepwell_api.routes import (
     export,
     ingest,
     insight,
+    live,
     operations,
     recovery,
     suggestions,
@@ -82,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
         recovery,
         comparison,
         export,
+        live,
         deletion,
         ingest,
         operations,
@@ -108,6 +111,8 @@ async def serve(settings: Settings, *, started: Callable[[str], None], stop: asy
                 started(url_of(listener))
                 await stop.wait()
             finally:
+                # Streams have no end of their own.
+                await app.state.context.hub.stop()
                 await server.stop()
 
 
@@ -121,7 +126,9 @@ async def _serving(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         committer = Committer(settings)
         await committer.start()
         stack.push_async_callback(committer.stop)
-        app.state.context = Context(settings, engine, authenticator)
+        hub = Hub(settings.database_url)
+        stack.push_async_callback(hub.stop)
+        app.state.context = Context(settings, engine, hub, authenticator)
         app.router.routes.extend(otlp_routes(Ingest(settings, committer, authenticator)))
         yield
 

@@ -10,6 +10,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stepwell_api.insight.cache import ReadingCache
+from stepwell_api.live.hub import Hub
 from stepwell_api.problems import ProblemError
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope
 from stepwell_storage.settings import Settings
@@ -29,6 +30,8 @@ class Context:
     settings: Settings
     engine: AsyncEngine
     """In autocommit mode: every question is one statement or does without a common snapshot."""
+    hub: Hub
+    """Follows what happens to runs."""
     authenticator: Authenticator | None
     """``None`` without ``--auth``: everything is in the workspace ``local``."""
     readings: ReadingCache = field(default_factory=ReadingCache)

@@ -243,6 +243,23 @@ class AnalyticsParameters(WindowParameters):
     version: Annotated[list[Text], Field(description="Version of the agent; repeatable")] = []
 
 
+class LiveParameters(PageParameters):
+    """Which of the runs that go on, and which page of them."""
+
+    agent_id: Annotated[list[Text], Field(description="Agent; repeatable")] = []
+
+
+class LiveEventsParameters(BaseModel):
+    """What a stream of events is about."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent_id: Annotated[list[Text], Field(description="Runs of this agent only; repeatable")] = []
+    status: Annotated[
+        list[StatusWord], Field(description="Events of runs that have this status then; repeatable")
+    ] = []
+
+
 class PatternsParameters(AnalyticsParameters):
     """Which runs the patterns are about, and by whose clocks."""
 

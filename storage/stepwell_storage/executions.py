@@ -5,7 +5,7 @@ deleted and the new one inserted in one transaction, under the trace's lock, whi
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 import psycopg
 
 from stepwell_storage import process_memory, queries
+from stepwell_storage.announcing import RECENT, Trace, announce
 from stepwell_storage.arrays import array_of, array_of_ids, array_of_texts, array_of_times, array_of_uuids
 from stepwell_storage.model import Execution, Status
 from stepwell_storage.rollups import deltas
@@ -22,6 +23,7 @@ from stepwell_storage.rollups.parts import run_of
 from stepwell_storage.rollups.stored import run_of_row
 from stepwell_storage.rows import timestamp
 from stepwell_storage.run_lines import Payload, run_line
+from stepwell_storage.times import to_ns
 from stepwell_storage.traces import TraceWindow, columns_of, ids_of
 
 SQL = queries.load("fold")
@@ -71,7 +73,16 @@ async def replace_executions(
         async with connection.cursor() as cursor, cursor.copy(SQL.copy_executions) as copy:
             await copy.write("".join(lines).encode())
     await deltas.write(connection, changes)
+    await announce(connection, _recent(folded, now))
     return len(lines)
+
+
+def _recent(folded: Mapping[TraceWindow, Sequence[Execution]], now: datetime) -> Iterator[Trace]:
+    """The traces with a run that somebody may be watching."""
+    since_ns = to_ns(now - RECENT)
+    for window, executions in folded.items():
+        if any(execution.last_activity_ns >= since_ns for execution in executions):
+            yield window.workspace_id, window.trace_id
 
 
 async def delete_executions(connection: psycopg.AsyncConnection[Any], gone: Sequence[Known]) -> int:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import psycopg
 
 from stepwell_storage import queries
+from stepwell_storage.announcing import announce
 from stepwell_storage.model import Status
 from stepwell_storage.rollups import deltas
 from stepwell_storage.rollups.deltas import Changes
@@ -44,6 +45,7 @@ async def time_out(connection: Connection, stale_after: timedelta) -> int:
             closed = await cursor.fetchall()
             if closed:
                 timed_out += await _write(connection, closed)
+                await announce(connection, [(workspace_id, trace_id) for workspace_id, _, trace_id in silent])
         if len(silent) < MAX_RUNS:
             return timed_out
 

@@ -17,6 +17,7 @@ from stepwell_api.routes import (
     export,
     ingest,
     insight,
+    live,
     operations,
     recovery,
     suggestions,
@@ -32,6 +33,7 @@ ROUTERS = (
     export.router,
     deletion.router,
     ingest.router,
+    live.router,
     operations.router,
 )
 
@@ -87,6 +89,8 @@ async def test_every_route_is_documented(document: Any) -> None:
         "/api/v1/ingest",
         "/api/v1/export/executions",
         "/api/v1/export/steps",
+        "/api/v1/live",
+        "/api/v1/live/events",
         "/healthz",
         "/readyz",
         "/metrics",
@@ -102,14 +106,17 @@ async def test_every_operation_has_a_name_and_words(document: Any) -> None:
             assert parameter.get("description"), (path, parameter["name"])
 
 
+STREAMS = {"/metrics": "text/plain", "/api/v1/live/events": "text/event-stream"}
+
+
 async def test_answers_have_named_models(document: Any) -> None:
     for path, operation in operations_of(document):
         if path.startswith("/api/v1/export/"):
             assert set(operation["responses"]["200"]["content"]) == set(MEDIA_TYPES.values())
             continue
         [(media_type, content)] = operation["responses"]["200"]["content"].items()
-        if path == "/metrics":
-            assert media_type == "text/plain"
+        if path in STREAMS:
+            assert media_type == STREAMS[path]
         else:
             assert content["schema"]["$ref"].startswith("#/components/schemas/"), path
 

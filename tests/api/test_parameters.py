@@ -100,7 +100,7 @@ async def test_time_without_its_offset_is_refused(unconnected: httpx.AsyncClient
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/", 404), ("/api/v1", 404), ("/api/v1/nothing", 404), ("/api/v1/executions/a/b", 404), ("/api/v2/agents", 404)],
+    [("/api/v1", 404), ("/api/v1/nothing", 404), ("/api/v1/executions/a/b", 404), ("/api/v2/agents", 404)],
 )
 async def test_unknown_path_is_a_problem(unconnected: httpx.AsyncClient, path: str, status: int) -> None:
     response = await unconnected.get(path)

@@ -41,7 +41,7 @@ async def test_answers_at_the_address_that_it_tells(settings: Settings, database
     async with served(settings) as url, httpx.AsyncClient(base_url=url) as client:
         assert (await client.get("/readyz")).status_code == 200
         assert (await client.get("/api/v1/executions")).json()["total"] == 1
-        response = await client.get("/nothing")
+        response = await client.get("/api/nothing")
         assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
 
 

@@ -178,6 +178,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/{agent_id}/suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Suggestions
+         * @description What to change about the agent, as far as the runs of the window support it, the most severe first.
+         *
+         *     Nothing is said of fewer than 50 runs. Every claim is significant at 1 %, corrected for all hypotheses that were
+         *     tested for the agent, and large enough to act on; of several that have one cause, the most specific is told.
+         */
+        get: operations["list_suggestions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{agent_id}/suggestions/{suggestion_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Decide On Suggestion
+         * @description Sets where a suggestion stands; once it is `done`, the agent's figures since are told beside those before.
+         */
+        patch: operations["decide_on_suggestion"];
+        trace?: never;
+    };
     "/api/v1/executions/{execution_id}/recovery": {
         parameters: {
             query?: never;
@@ -193,6 +236,72 @@ export interface paths {
          *     null, and `reason` says so.
          */
         get: operations["get_execution_recovery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{agent_id}/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Agent
+         * @description Two sides of an agent's runs with differences, their intervals, effect sizes and tests.
+         *
+         *     A side is `version:1.2` (or `1.2` alone), `environment:staging`, `model:gpt-4o`, `window:FROM/TO` with RFC 3339
+         *     times, or `execution:ID`; other filters hold for both sides.
+         */
+        get: operations["compare_agent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Live
+         * @description The runs that go on now, the newest first, with what they do and how long such runs usually take.
+         */
+        get: operations["list_live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream Live Events
+         * @description What happens to runs, as it happens.
+         *
+         *     Whoever comes back with an id that is not remembered any more, or reads too slowly, gets an `execution.updated` for
+         *     each run that goes on, and from there on everything.
+         */
+        get: operations["stream_live_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -568,6 +677,71 @@ export interface components {
             success_rate: number | null;
         };
         /**
+         * ComparedSide
+         * @description One side.
+         */
+        ComparedSide: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "version" | "environment" | "model" | "window" | "execution";
+            /** Value */
+            value: string;
+            /**
+             * From
+             * Format: date-time
+             * @description Start of its runs, inclusive
+             */
+            from: string;
+            /**
+             * To
+             * Format: date-time
+             * @description Exclusive
+             */
+            to: string;
+            /**
+             * Executions
+             * @description Runs; an estimate for a model where `is_exact` is false
+             */
+            executions: number;
+            /**
+             * Sampled
+             * @description Runs that were read, each as likely as any other
+             */
+            sampled: number;
+            /**
+             * Is Exact
+             * @description Whether all of them were read
+             */
+            is_exact: boolean;
+        };
+        /**
+         * Comparison
+         * @description Two sides of an agent's runs.
+         */
+        Comparison: {
+            a: components["schemas"]["ComparedSide"];
+            b: components["schemas"]["ComparedSide"];
+            /**
+             * Figures
+             * @description Durations in milliseconds, shares of finished runs, tokens, cost in US dollars, steps; of two executions their own figures
+             */
+            figures: components["schemas"]["FigureDifference"][];
+            /**
+             * Steps
+             * @description Those that differ most surely first
+             */
+            steps: components["schemas"]["StepDifference"][];
+            /**
+             * Paths
+             * @description Those that differ most surely first
+             */
+            paths: components["schemas"]["PathDifference"][];
+            /** @description Of two executions the first step at which they part; null where they took the same steps */
+            divergence: components["schemas"]["Divergence"] | null;
+        };
+        /**
          * Contrast
          * @description A trait that runs of the cluster have more often than successful ones.
          */
@@ -619,6 +793,27 @@ export interface components {
             p_value: number;
         };
         /**
+         * CurrentStep
+         * @description The step that a run is at: of those that have started and not ended, the last.
+         */
+        CurrentStep: {
+            /** Span Id */
+            span_id: string;
+            /** Step Name */
+            step_name: string;
+            /** Step Type */
+            step_type: string;
+            /** Operation */
+            operation: string;
+            /**
+             * Start Time
+             * Format: date-time
+             */
+            start_time: string;
+            /** Elapsed Ms */
+            elapsed_ms: number;
+        };
+        /**
          * DayHour
          * @description The runs that started in one hour of the day, on all days of the window.
          */
@@ -640,6 +835,18 @@ export interface components {
              * @description Fraction from 0 to 1 of all runs, those still running included
              */
             success_rate: number;
+        };
+        /**
+         * DecisionBody
+         * @description What was decided about a suggestion.
+         */
+        DecisionBody: {
+            state: components["schemas"]["State"];
+            /**
+             * Note
+             * @description Kept with the decision
+             */
+            note?: string | null;
         };
         /**
          * Deletion
@@ -666,6 +873,42 @@ export interface components {
              * @description Size of the rows of steps and log records, without indexes
              */
             size_bytes: number;
+        };
+        /**
+         * Divergence
+         * @description Where two runs part.
+         */
+        Divergence: {
+            /**
+             * Common Steps
+             * @description Steps before, which both took and which ended alike
+             */
+            common_steps: number;
+            /** @description Null where this run took no further step */
+            a: components["schemas"]["DivergingStep"] | null;
+            b: components["schemas"]["DivergingStep"] | null;
+        };
+        /**
+         * DivergingStep
+         * @description The step of one run where it parts from the other.
+         */
+        DivergingStep: {
+            /** Span Id */
+            span_id: string;
+            /** Step Index */
+            step_index: number;
+            /** Step Name */
+            step_name: string;
+            status: components["schemas"]["Status"];
+            /**
+             * Start Time
+             * Format: date-time
+             */
+            start_time: string;
+            /** Duration Ms */
+            duration_ms: number | null;
+            /** Error Type */
+            error_type: string | null;
         };
         /**
          * DurationBucket
@@ -700,6 +943,20 @@ export interface components {
              * @enum {string}
              */
             kind: "child" | "sequence";
+        };
+        /**
+         * Effect
+         * @description What came of a suggestion since it was done.
+         */
+        Effect: {
+            /** @description As long a time before, from one day to thirty */
+            before: components["schemas"]["Stretch"];
+            after: components["schemas"]["Stretch"];
+            /**
+             * Failure Rate Fell P Value
+             * @description Fisher's exact test that fewer runs fail since
+             */
+            failure_rate_fell_p_value: number;
         };
         /**
          * Ending
@@ -1523,6 +1780,65 @@ export interface components {
             sample: components["schemas"]["Sample"];
         };
         /**
+         * FigureDifference
+         * @description A figure on both sides, and how sure it is that they differ.
+         */
+        FigureDifference: {
+            /** Name */
+            name: string;
+            /** A */
+            a: number | null;
+            /** B */
+            b: number | null;
+            /**
+             * Difference
+             * @description b less a
+             */
+            difference: number | null;
+            /**
+             * Change
+             * @description The difference as a fraction of a; null where a is 0
+             */
+            change: number | null;
+            /**
+             * Low
+             * @description Lower end of the difference's 95 % interval
+             */
+            low: number | null;
+            /**
+             * High
+             * @description Upper end
+             */
+            high: number | null;
+            /**
+             * Effect Size
+             * @description Cliff's delta of durations, tokens, cost and steps (-1 to 1), Cohen's h of rates; above 0 where b has more
+             */
+            effect_size: number | null;
+            /**
+             * P Value
+             * @description Corrected over the figures of its list; null where nothing was tested
+             */
+            p_value: number | null;
+            /**
+             * Is Significant
+             * @description At most 1 %, with at least 30 runs or calls on each side
+             */
+            is_significant: boolean;
+            /** Test */
+            test: string | null;
+            /**
+             * N A
+             * @description Runs or calls behind a
+             */
+            n_a: number;
+            /**
+             * N B
+             * @description Runs or calls behind b
+             */
+            n_b: number;
+        };
+        /**
          * Health
          * @description The process answers.
          */
@@ -1680,6 +1996,32 @@ export interface components {
             max_memory_mb: number | null;
             /** Api Calls */
             api_calls: number;
+        };
+        /**
+         * Impact
+         * @description What the cause costs, and mending it would save.
+         */
+        Impact: {
+            /**
+             * Executions Affected
+             * @description Runs of the window that it touches
+             */
+            executions_affected: number;
+            /**
+             * Duration Ms Per Execution
+             * @description Milliseconds that each of these would save
+             */
+            duration_ms_per_execution: number;
+            /**
+             * Cost Usd Per Day
+             * @description US dollars that would be saved
+             */
+            cost_usd_per_day: number;
+            /**
+             * Failures Per Day
+             * @description Failed runs that would be avoided
+             */
+            failures_per_day: number;
         };
         /**
          * IngestCounts
@@ -1927,6 +2269,12 @@ export interface components {
             key_prefix: string | null;
         };
         /**
+         * Kind
+         * @description The kinds of suggestions, the most specific cause first: where two tell the same, the earlier one stays.
+         * @enum {string}
+         */
+        Kind: "stuck_loop" | "retry_waste" | "timeout_risk" | "failing_input" | "peak_hours" | "token_growth" | "failure_regression" | "latency_regression" | "flaky_step" | "duplicate_calls" | "parallelizable_steps" | "failing_step" | "underperforming_path" | "bottleneck_step";
+        /**
          * LastCheckpoint
          * @description The newest state that the run saved.
          */
@@ -1959,6 +2307,99 @@ export interface components {
             how: string;
             /** @description Null where the run's steps are gone */
             saves: components["schemas"]["Saved"] | null;
+        };
+        /**
+         * LiveExecution
+         * @description A run that goes on now.
+         */
+        LiveExecution: {
+            /** Execution Id */
+            execution_id: string;
+            /** Trace Id */
+            trace_id: string;
+            /** Agent Id */
+            agent_id: string;
+            /** Agent Name */
+            agent_name: string | null;
+            /** @description `pending` or `running` */
+            status: components["schemas"]["Status"];
+            /** Environment */
+            environment: string | null;
+            /** Version */
+            version: string | null;
+            /** User Id */
+            user_id: string | null;
+            /** Session Id */
+            session_id: string | null;
+            /**
+             * Start Time
+             * Format: date-time
+             */
+            start_time: string;
+            /**
+             * Last Activity At
+             * Format: date-time
+             * @description Last sign of life
+             */
+            last_activity_at: string;
+            /**
+             * Steps Total
+             * @description Steps seen so far
+             */
+            steps_total: number;
+            /**
+             * Steps Completed
+             * @description Of these, the ones that have ended
+             */
+            steps_completed: number;
+            /** Prompt Tokens */
+            prompt_tokens: number | null;
+            /** Completion Tokens */
+            completion_tokens: number | null;
+            /** Cost Usd */
+            cost_usd: number | null;
+            /** Elapsed Ms */
+            elapsed_ms: number;
+            /**
+             * Expected Duration Ms
+             * @description Median of the agent's runs of the last 7 days, within 2 %; null below 30 runs
+             */
+            expected_duration_ms: number | null;
+            /**
+             * Expected P95 Duration Ms
+             * @description Their 95th percentile, likewise
+             */
+            expected_p95_duration_ms: number | null;
+            /**
+             * Expected Steps
+             * @description Mean number of steps of these runs
+             */
+            expected_steps: number | null;
+            /**
+             * Progress
+             * @description Elapsed against expected time, at most 1
+             */
+            progress: number | null;
+            /**
+             * Is Likely Stuck
+             * @description Whether it has lasted for over twice the 95th percentile
+             */
+            is_likely_stuck: boolean;
+            /** @description Null where the agent does not send its steps when they start, or is between two of them */
+            current_step: components["schemas"]["CurrentStep"] | null;
+        };
+        /**
+         * LivePage
+         * @description A page of the runs that go on now.
+         */
+        LivePage: {
+            /** Items */
+            items: components["schemas"]["LiveExecution"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page; null on the last one
+             */
+            next_cursor: string | null;
         };
         /**
          * LogLine
@@ -2047,6 +2488,67 @@ export interface components {
             error_type: string | null;
         };
         /**
+         * PathDifference
+         * @description The share of the runs that took a path.
+         */
+        PathDifference: {
+            /** Name */
+            name: string;
+            /** A */
+            a: number | null;
+            /** B */
+            b: number | null;
+            /**
+             * Difference
+             * @description b less a
+             */
+            difference: number | null;
+            /**
+             * Change
+             * @description The difference as a fraction of a; null where a is 0
+             */
+            change: number | null;
+            /**
+             * Low
+             * @description Lower end of the difference's 95 % interval
+             */
+            low: number | null;
+            /**
+             * High
+             * @description Upper end
+             */
+            high: number | null;
+            /**
+             * Effect Size
+             * @description Cliff's delta of durations, tokens, cost and steps (-1 to 1), Cohen's h of rates; above 0 where b has more
+             */
+            effect_size: number | null;
+            /**
+             * P Value
+             * @description Corrected over the figures of its list; null where nothing was tested
+             */
+            p_value: number | null;
+            /**
+             * Is Significant
+             * @description At most 1 %, with at least 30 runs or calls on each side
+             */
+            is_significant: boolean;
+            /** Test */
+            test: string | null;
+            /**
+             * N A
+             * @description Runs or calls behind a
+             */
+            n_a: number;
+            /**
+             * N B
+             * @description Runs or calls behind b
+             */
+            n_b: number;
+            /** Execution Path */
+            execution_path: string;
+        };
+        /**
          * Patterns
          * @description How the runs go that started in a window.
          */
@@ -2094,7 +2596,7 @@ export interface components {
              * Optimization Suggestions
              * @description What to change, as `/suggestions` has it
              */
-            optimization_suggestions: unknown[];
+            optimization_suggestions: components["schemas"]["Suggestion"][];
         };
         /**
          * Problem
@@ -2282,6 +2784,12 @@ export interface components {
          */
         SignalName: "traces" | "logs" | "metrics";
         /**
+         * State
+         * @description Where a suggestion stands.
+         * @enum {string}
+         */
+        State: "open" | "accepted" | "dismissed" | "done";
+        /**
          * Statistics
          * @description Headline figures. Durations are milliseconds over runs of known duration; sums are over runs that tell.
          */
@@ -2344,6 +2852,24 @@ export interface components {
          */
         Status: "pending" | "running" | "success" | "failed" | "timeout" | "cancelled";
         /**
+         * StepDifference
+         * @description A step below the top one, on both sides.
+         */
+        StepDifference: {
+            /** Step Name */
+            step_name: string;
+            /**
+             * Calls Per Execution
+             * @description Of a and of b; null where it has none of its runs
+             */
+            calls_per_execution: (number | null)[];
+            /**
+             * Figures
+             * @description `avg_duration` in milliseconds, and `failure_rate` of calls
+             */
+            figures: components["schemas"]["FigureDifference"][];
+        };
+        /**
          * StepPage
          * @description A page of a run's steps.
          */
@@ -2367,6 +2893,135 @@ export interface components {
          * @enum {string}
          */
         StepType: "api_call" | "action" | "decision" | "loop";
+        /**
+         * Stretch
+         * @description The agent's figures over some time.
+         */
+        Stretch: {
+            /**
+             * From
+             * Format: date-time
+             */
+            from: string;
+            /**
+             * To
+             * Format: date-time
+             */
+            to: string;
+            /** Executions */
+            executions: number;
+            /**
+             * Failure Rate
+             * @description Failed and timed out runs of those that ended, cancelled left out
+             */
+            failure_rate: number | null;
+            /** Median Duration Ms */
+            median_duration_ms: number | null;
+            /** P95 Duration Ms */
+            p95_duration_ms: number | null;
+            /** Mean Cost Usd */
+            mean_cost_usd: number | null;
+            /** Mean Prompt Tokens */
+            mean_prompt_tokens: number | null;
+        };
+        /**
+         * Suggestion
+         * @description Something to change, the evidence for it, and where it stands.
+         */
+        Suggestion: {
+            /**
+             * Id
+             * @description The same for the same agent, kind and target
+             */
+            id: string;
+            kind: components["schemas"]["Kind"];
+            /**
+             * Target
+             * @description What it is about; its keys depend on the kind
+             */
+            target: {
+                [key: string]: unknown;
+            };
+            /**
+             * Title
+             * @description In one line
+             */
+            title: string;
+            /**
+             * Detail
+             * @description What was found, and what to do
+             */
+            detail: string;
+            /**
+             * Severity
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "critical";
+            /**
+             * Confidence
+             * @description 1 less the p-value, corrected for all hypotheses that were tested
+             */
+            confidence: number;
+            impact: components["schemas"]["Impact"];
+            /**
+             * Evidence
+             * @description `n`, the figures of the kind, `window`, `test`, `p_value`, `p_adjusted`, `hypotheses`, and `check`: the call that shows the figures
+             */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /**
+             * Example Execution Ids
+             * @description Runs to look at
+             */
+            example_execution_ids: string[];
+            state: components["schemas"]["State"];
+            /**
+             * Note
+             * @description What was noted with the decision
+             */
+            note: string | null;
+            /**
+             * Changed At
+             * @description When the state was set; null where nobody has
+             */
+            changed_at: string | null;
+            /**
+             * Is Current
+             * @description Whether the runs of the window show it; if not, it is told as it was
+             */
+            is_current: boolean;
+            /** @description What came of it, once it is `done` */
+            effect: components["schemas"]["Effect"] | null;
+        };
+        /**
+         * SuggestionList
+         * @description The suggestions for an agent and a window.
+         */
+        SuggestionList: {
+            /**
+             * Items
+             * @description The most severe first
+             */
+            items: components["schemas"]["Suggestion"][];
+            /**
+             * Next Cursor
+             * @description Always null: there are never more than one answer holds
+             */
+            next_cursor: null;
+            /**
+             * From
+             * Format: date-time
+             * @description Start of the window, inclusive
+             */
+            from: string;
+            /**
+             * To
+             * Format: date-time
+             * @description End of the window, exclusive
+             */
+            to: string;
+        };
         /**
          * TokensUsed
          * @description Tokens of a run by class, each counted once; a class that no step tells is left out.
@@ -3224,6 +3879,186 @@ export interface operations {
             };
         };
     };
+    list_suggestions: {
+        parameters: {
+            query?: {
+                /** @description Only runs that started at or after this RFC 3339 time; default 7 days before `to` */
+                from?: string | null;
+                /** @description Only runs that started before this RFC 3339 time (exclusive); default now */
+                to?: string | null;
+                /** @description Environment; repeatable */
+                environment?: string[];
+                /** @description Version of the agent; repeatable */
+                version?: string[];
+                /** @description Where the suggestion stands; repeatable. Without it all are told but those dismissed */
+                state?: components["schemas"]["State"][];
+            };
+            header?: never;
+            path: {
+                /** @description The agent's id; slashes may be percent-encoded or not */
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuggestionList"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide_on_suggestion: {
+        parameters: {
+            query?: {
+                /** @description Only runs that started at or after this RFC 3339 time; default 7 days before `to` */
+                from?: string | null;
+                /** @description Only runs that started before this RFC 3339 time (exclusive); default now */
+                to?: string | null;
+                /** @description Environment; repeatable */
+                environment?: string[];
+                /** @description Version of the agent; repeatable */
+                version?: string[];
+            };
+            header?: never;
+            path: {
+                /** @description The agent's id; slashes may be percent-encoded or not */
+                agent_id: string;
+                /** @description A suggestion's id */
+                suggestion_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suggestion"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_execution_recovery: {
         parameters: {
             query?: never;
@@ -3265,6 +4100,243 @@ export interface operations {
             };
             /** @description There is none of this id */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_agent: {
+        parameters: {
+            query: {
+                /** @description Only runs that started at or after this RFC 3339 time; default 7 days before `to` */
+                from?: string | null;
+                /** @description Only runs that started before this RFC 3339 time (exclusive); default now */
+                to?: string | null;
+                /** @description Environment; repeatable */
+                environment?: string[];
+                /** @description Version of the agent; repeatable */
+                version?: string[];
+                /** @description One side: `version:1.2` (or `1.2` alone), `environment:staging`, `model:gpt-4o`, `window:FROM/TO` with RFC 3339 times, or `execution:ID` */
+                a: string;
+                /** @description The other side, likewise; what differs is told as b less a */
+                b: string;
+                /** @description Steps and paths, each */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The agent's id; slashes may be percent-encoded or not */
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_live: {
+        parameters: {
+            query?: {
+                /** @description Items on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before; all other parameters but `limit` must stay as they were */
+                cursor?: string | null;
+                /** @description Agent; repeatable */
+                agent_id?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LivePage"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_live_events: {
+        parameters: {
+            query?: {
+                /** @description Runs of this agent only; repeatable */
+                agent_id?: string[];
+                /** @description Events of runs that have this status then; repeatable */
+                status?: components["schemas"]["Status"][];
+            };
+            header?: {
+                /** @description Id of the last event that was seen; what came since is sent first */
+                "Last-Event-ID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-Sent Events: `execution.started`, `step.started`, `step.completed`, `execution.updated`, `execution.completed` and `heartbeat`, each with JSON as its data */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
