@@ -19,7 +19,7 @@ from stepwell_storage.places import Place, read_places
 
 SQL = queries.load("sampling")
 
-MAX_STEPS: Final = 12_000
+MAX_STEPS: Final = 9_000
 """Of all runs together."""
 MAX_RUN_STEPS: Final = 2_000
 """Runs with more steps are read without them."""
