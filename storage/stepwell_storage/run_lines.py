@@ -136,12 +136,9 @@ def graph_json(execution: Execution) -> str:
 
     Its size is bounded by the number of different names, not of steps; the API adds the tree of single steps.
     """
-    names = logical_names(_inner_steps(execution))
-    nodes = [f'{{"name":{quoted(name)},"count":{count}}}' for name, count in _most_common(Counter(names))]
-    edges = [
-        f'{{"from":{quoted(a)},"to":{quoted(b)},"count":{count}}}'
-        for (a, b), count in _most_common(Counter(pairwise(names)))
-    ]
+    names = list(map(quoted, logical_names(_inner_steps(execution))))
+    nodes = [f'{{"name":{name},"count":{count}}}' for name, count in _most_common(Counter(names))]
+    edges = [f'{{"from":{a},"to":{b},"count":{count}}}' for (a, b), count in _most_common(Counter(pairwise(names)))]
     return f'{{"path":{quoted(execution.path)},"nodes":[{",".join(nodes)}],"edges":[{",".join(edges)}]}}'
 
 

@@ -161,5 +161,12 @@ def _item_key(item: Item) -> str:
 
 
 def _array(counts: histogram.Histogram) -> str:
-    held = histogram.to_array(counts) if counts else None
-    return NULL if held is None else "{" + ",".join(map(str, held)) + "}"
+    """As `histogram.to_array` gives it; most of its buckets are empty."""
+    held = {bucket: count for bucket, count in counts.items() if count}
+    if not held:
+        return NULL
+    first = min(held)
+    texts = ["0"] * (max(held) - first + 1)
+    for bucket, count in held.items():
+        texts[bucket - first] = str(count)
+    return f"{{{first},{','.join(texts)}}}"

@@ -126,16 +126,20 @@ def _told(placement: Placement, *, is_success: bool) -> Sequence[tuple[int, int]
 def dump_parts(parts: Iterable[tuple[Item, Figures]]) -> str:
     """The figures of steps and models as JSON for the execution's row, to take away what a fold replaces.
 
-    ``[kind, name, detail, "measure:amount …", "bucket:count …"]`` each, measures by their index in `MEASURES`, zeros
-    left out: the database keeps a text of numbers in a third of the room that it takes for an object of them.
+    ``[kind, name, detail, "measure:amount,…", "bucket:count,…"]`` each, measures by their index in `MEASURES`:
+    the database keeps a text of numbers in a third of the room that it takes for an object of them.
     """
     return "[" + ",".join([_part_json(item, figures) for item, figures in parts]) + "]"
 
 
 def _part_json(item: Item, figures: Figures) -> str:
-    amounts = " ".join([f"{at}:{amount}" for at, amount in figures.amounts.items() if amount])
-    durations = " ".join([f"{bucket}:{count}" for bucket, count in figures.durations.items()])
-    return f'["{item.kind}",{quoted(item.name)},{quoted(item.detail)},"{amounts}","{durations}"]'
+    texts = f'["{item.kind}",{quoted(item.name)},{quoted(item.detail)}'
+    return f'{texts},"{_numbers(dict(figures.amounts))}","{_numbers(figures.durations)}"]'
+
+
+def _numbers(pairs: dict[int, int]) -> str:
+    """As Python writes them, which is the fastest way, without braces and spaces."""
+    return repr(pairs)[1:-1].replace(" ", "")
 
 
 def quoted(text: str | None) -> str:
@@ -164,4 +168,4 @@ def _figures(amounts: str | Mapping[str, int], durations: str | Mapping[str, int
 
 
 def _pairs(text: str) -> list[tuple[int, int]]:
-    return [(int(left), int(right)) for left, _, right in [pair.partition(":") for pair in text.split()]]
+    return [(int(left), int(right)) for left, _, right in [pair.partition(":") for pair in text.split(",") if pair]]
