@@ -119,6 +119,8 @@ class Exporter:
 
     def end(self, span: ReadableSpan) -> None:
         """A span has ended."""
+        if self._is_closed:
+            return
         if not self._has_room():
             notices.count("spans_dropped", "Too many spans wait to be sent; further ones are dropped")
             return
@@ -147,6 +149,7 @@ class Exporter:
         """Takes nothing more and ends the thread; what is not sent by now is lost."""
         self._is_closed = True
         before = self._queue
+        self._buffer.abandon()
         self._reset()
         before.put(Flush(is_final=True))
 
