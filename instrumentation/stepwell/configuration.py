@@ -35,22 +35,47 @@ class Settings:
     """What `configure` was told; ``None`` where nothing was said."""
 
     endpoint: str | None = None
+    """Base address of the OTLP receiver; ``http://127.0.0.1:4318`` without one."""
     api_key: str | None = None
+    """Of the workspace."""
     service_name: str | None = None
+    """Of the resource; without one, the script's name."""
     environment: str | None = None
+    """``production``, ``staging``, ``development`` or a word of your own."""
     version: str | None = None
+    """Of the service."""
     protocol: Protocol | None = None
+    """``http``, or ``grpc`` with the extra ``stepwell[grpc]``."""
     capture: Level | None = None
-    redact_keys: tuple[str, ...] | None = None
-    redact_patterns: tuple[str | re.Pattern[str], ...] | None = None
+    """``redacted`` (the default) reports inputs, outputs and messages with credentials masked, ``full`` reports them as
+    they are, ``off`` none of them."""
+    redact_keys: Iterable[str] | None = None
+    """Further names whose values are masked, at every level."""
+    redact_patterns: Iterable[str | re.Pattern[str]] | None = None
+    """Regular expressions; what they find in texts is masked, at every level."""
     redact: Filter | None = None
+    """Called with key and value of every attribute that is to leave; gives the value to send, or ``None``."""
     max_attribute_bytes: int | None = None
+    """Longer values are cut, with a marker; 65,536 unless told."""
     resource_attributes: Mapping[str, str] | None = None
+    """Further attributes of the resource."""
     threads: bool | None = None
+    """Whether new threads and tasks of thread pools run in the current step; yes unless told."""
     count_http: bool | None = None
+    """Whether the HTTP requests of a run are counted; yes unless told."""
     heartbeat_s: float | None = None
+    """How often a run that goes on gives a sign of life."""
     exit_timeout_s: float | None = None
+    """How long the end of the process waits for the backend, at most."""
     max_buffered_bytes: int | None = None
+    """How much is kept while the backend is away."""
+
+    def __post_init__(self) -> None:
+        """Keeps what may be iterated over once alone."""
+        for name in ("redact_keys", "redact_patterns"):
+            given = getattr(self, name)
+            if given is not None:
+                object.__setattr__(self, name, tuple(given))
 
 
 class Client:
@@ -151,54 +176,15 @@ def configure(
 ) -> Client | None:
     """Reports this process' agents and steps, and the spans of all other instrumentations in it.
 
-    OpenTelemetry's own variables (``OTEL_EXPORTER_OTLP_*``, ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``,
-    ``OTEL_BSP_*``, …) win over the arguments, these over ``STEPWELL_ENDPOINT`` and ``STEPWELL_API_KEY``. May be called
-    again; what is not named then stays as it is.
-
-    Args:
-        endpoint: base address of the OTLP receiver; ``http://127.0.0.1:4318`` without one.
-        api_key: of the workspace.
-        service_name: of the resource; without one, the script's name.
-        environment: ``production``, ``staging``, ``development`` or a word of your own.
-        version: of the service.
-        protocol: ``http``, or ``grpc`` with the extra ``stepwell[grpc]``.
-        capture: ``redacted`` (the default) reports inputs, outputs and messages with credentials masked, ``full``
-            reports them as they are, ``off`` none of them.
-        redact_keys: further names whose values are masked, at every level.
-        redact_patterns: regular expressions; what they find in texts is masked, at every level.
-        redact: called with key and value of every attribute that is to leave; gives the value to send, or ``None``.
-        max_attribute_bytes: longer values are cut, with a marker; 65,536 unless told.
-        resource_attributes: further attributes of the resource.
-        threads: whether new threads and tasks of thread pools run in the current step; yes unless told.
-        count_http: whether the HTTP requests of a run are counted; yes unless told.
-        heartbeat_s: how often a run that goes on gives a sign of life.
-        exit_timeout_s: how long the end of the process waits for the backend, at most.
-        max_buffered_bytes: how much is kept while the backend is away.
+    The arguments are those of `Settings`. OpenTelemetry's variables (``OTEL_EXPORTER_OTLP_*``, ``OTEL_SERVICE_NAME``,
+    ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_BSP_*``, …) win over them, they win over ``STEPWELL_ENDPOINT`` and
+    ``STEPWELL_API_KEY``. May be called again; what is not named then stays as it is.
 
     Returns:
         The client; ``None`` where OpenTelemetry's variables switch reporting off, or where it cannot be set up, which
         is logged.
     """
-    given = Settings(
-        endpoint=endpoint,
-        api_key=api_key,
-        service_name=service_name,
-        environment=environment,
-        version=version,
-        protocol=protocol,
-        capture=capture,
-        redact_keys=None if redact_keys is None else tuple(redact_keys),
-        redact_patterns=None if redact_patterns is None else tuple(redact_patterns),
-        redact=redact,
-        max_attribute_bytes=max_attribute_bytes,
-        resource_attributes=resource_attributes,
-        threads=threads,
-        count_http=count_http,
-        heartbeat_s=heartbeat_s,
-        exit_timeout_s=exit_timeout_s,
-        max_buffered_bytes=max_buffered_bytes,
-    )
-    return apply(given)
+    return apply(Settings(**locals()))
 
 
 def apply(given: Settings) -> Client | None:

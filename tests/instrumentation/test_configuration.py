@@ -153,6 +153,7 @@ import stepwell
 first = stepwell.configure(capture="full")
 with stepwell.agent("one", input={"password": "shown"}):
     pass
+assert stepwell.flush()
 assert stepwell.configure(capture="off", redact_keys=["x"]) is first
 with stepwell.agent("two", input={"password": "hidden"}):
     pass
