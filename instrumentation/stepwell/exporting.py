@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from opentelemetry import context
 from opentelemetry.sdk.trace import ReadableSpan
@@ -23,15 +23,13 @@ from stepwell.environment import Pace
 from stepwell.outgoing import Outgoing
 from stepwell.transport import Transport
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 SAMPLE_S: Final = 0.25
 """How often the memory of running agents is looked at."""
-SPAN_BYTES: Final = 512
-"""What a span takes beside its texts, roughly."""
+SPAN_BYTES: Final = 2_048
+"""What a span takes in memory at least."""
+FIRST_SPAN_BYTES: Final = 16_384
+"""What spans are taken for before any was encoded."""
 MAX_QUEUED_BYTES: Final = 64_000_000
-FEW_SPANS: Final = 100
 FINAL_ATTEMPTS: Final = 2
 LONGEST_FINAL_WAIT_S: Final = 0.2
 
@@ -46,7 +44,6 @@ class Ended(NamedTuple):
     """A span has ended."""
 
     span: ReadableSpan
-    size_bytes: int
 
 
 class Touched(NamedTuple):
@@ -92,7 +89,8 @@ class Exporter:
     def _reset(self) -> None:
         # SimpleQueue may be used from signal handlers and finalisers, which no lock of threading's allows.
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        self._queued_bytes = 0
+        self._span_bytes: float = FIRST_SPAN_BYTES
+        self._room = self._spans_at_most()
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -124,10 +122,7 @@ class Exporter:
         if not self._has_room():
             notices.count("spans_dropped", "Too many spans wait to be sent; further ones are dropped")
             return
-        # With few in the queue their number is bound enough.
-        size_bytes = SPAN_BYTES + (_text_size(span.attributes or {}) if self._queue.qsize() > FEW_SPANS else 0)
-        self._queued_bytes += size_bytes
-        self._queue.put(Ended(span, size_bytes))
+        self._queue.put(Ended(span))
 
     def touch(self, span_id: int) -> None:
         """A span that runs has something new to tell, which does not wait for its end."""
@@ -158,7 +153,10 @@ class Exporter:
             return False
         if self._thread is None or self._pid != os.getpid():
             self._ensure_thread()
-        return self._queue.qsize() < self.pace.max_queued_spans and self._queued_bytes < MAX_QUEUED_BYTES
+        return self._queue.qsize() < self._room
+
+    def _spans_at_most(self) -> int:
+        return min(self.pace.max_queued_spans, int(MAX_QUEUED_BYTES / self._span_bytes))
 
     def _ensure_thread(self) -> None:
         if self._pid != os.getpid():
@@ -212,7 +210,6 @@ class Exporter:
         if isinstance(item, Started):
             self._batches.start(item.span)
         elif isinstance(item, Ended):
-            self._queued_bytes -= item.size_bytes
             self._batches.end(item.span)
         elif isinstance(item, Touched):
             self._batches.touch(item.span_id)
@@ -229,6 +226,9 @@ class Exporter:
         is_away = self._buffer.is_away
         for body, spans in self._batches.encoded(with_started=not is_away):
             self._buffer.add(body, spans)
+            # What waits is taken to be like what came before; to measure it would cost the agent's threads time.
+            self._span_bytes = max(len(body) / spans, self._span_bytes * 0.9, SPAN_BYTES)
+        self._room = self._spans_at_most()
         attempted = self._buffer.send(insist=bool(self._waiting))
         if is_away and not self._buffer.is_away:
             self._batches.announce_open()
@@ -239,8 +239,7 @@ class Exporter:
             for _ in range(self.pace.max_queued_spans):
                 self._take(self._queue.get_nowait())
         except queue.Empty:
-            # Threads add to the sum without a lock, so that it may drift while there is traffic.
-            self._queued_bytes = 0
+            return
 
     def _tell_waiting(self, attempted: bool) -> None:
         still: list[Flush] = []
@@ -258,7 +257,3 @@ class Exporter:
             self._work()
             if not request.done.is_set():
                 time.sleep(min(self._buffer.wait_s(), max(deadline_s - time.monotonic(), 0.0)))
-
-
-def _text_size(attributes: Mapping[str, object]) -> int:
-    return sum([len(value) for value in attributes.values() if type(value) is str])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
@@ -23,6 +23,12 @@ NOTHING: Final[Any] = object()
 
 _STEP_KEY: Final = context.create_key("stepwell-step")
 _TOOL: Final = "execute_tool"
+
+Told: TypeAlias = tuple[str, str]
+"""The name of an attribute on most steps, and on those that are tools' calls."""
+
+_GIVEN: Final[Told] = (INPUT, TOOL_INPUT)
+_RETURNED: Final[Told] = (OUTPUT, TOOL_OUTPUT)
 _DONE: Final = {"agent": {"gen_ai.response.finish_reasons": ("stop",)}}
 
 
@@ -63,11 +69,11 @@ class Step:
 
     def set_input(self, value: object) -> None:
         """Reports what the step was given."""
-        self._tell(TOOL_INPUT if self._plan.operation == _TOOL else INPUT, value)
+        self._tell(_GIVEN, value)
 
     def set_output(self, value: object) -> None:
         """Reports what the step returned."""
-        self._tell(TOOL_OUTPUT if self._plan.operation == _TOOL else OUTPUT, value)
+        self._tell(_RETURNED, value)
 
     output = property(fset=set_output, doc="What the step returned; assigning reports it.")
 
@@ -142,12 +148,10 @@ class Step:
             self.span.set_attributes(_DONE["agent"])
         self.span.end(self._left_ns or self._runtime.now_ns())
 
-    def _tell(self, key: str, value: object) -> None:
+    def _tell(self, told: Told, value: object) -> None:
         try:
-            if not self.span.is_recording() or not _captures(self._plan, self._runtime):
-                return
-            text = capture.as_json(value, self._runtime.redaction, self._runtime.max_attribute_bytes)
-            self.span.set_attribute(key, text)
+            if self.span.is_recording():
+                self.span.set_attributes(_content(self._plan, self._runtime, told, value))
         except Exception as failure:
             notices.count("step_failed", "A step could not be reported: %s", failure)
 
@@ -160,10 +164,12 @@ def begin(plan: Plan, given: object = NOTHING, more: Mapping[str, Any] | None = 
     if isinstance(outer, Step) and outer._undecided:
         outer._decide(None)
     try:
-        attributes = {**plan.attributes, **more} if more else plan.attributes
-        span = used.tracer.start_span(
-            plan.span_name, outside, plan.span_kind, dict(attributes), start_time=used.now_ns()
-        )
+        attributes = dict(plan.attributes)
+        if more:
+            attributes.update(more)
+        if given is not NOTHING:
+            attributes.update(_content(plan, used, _GIVEN, given))
+        span = used.tracer.start_span(plan.span_name, outside, plan.span_kind, attributes, start_time=used.now_ns())
     except Exception as failure:
         notices.count("step_failed", "A step could not be reported: %s", failure)
         span = trace.INVALID_SPAN
@@ -171,8 +177,6 @@ def begin(plan: Plan, given: object = NOTHING, more: Mapping[str, Any] | None = 
     if plan.kind == "agent" and span.is_recording():
         calls.find()
         step._meter = resources.start(span)
-    if given is not NOTHING:
-        step.set_input(given)
     return step
 
 
@@ -226,5 +230,9 @@ def _is_plain_exit(error: BaseException) -> bool:
     return isinstance(error, SystemExit) and error.code in (None, 0)
 
 
-def _captures(plan: Plan, used: runtime.Runtime) -> bool:
-    return used.level != "off" and plan.captures is not False
+def _content(plan: Plan, used: runtime.Runtime, told: Told, value: object) -> dict[str, str]:
+    """The attribute that tells input or output, of a tool's call by the convention's name."""
+    if used.level == "off" or plan.captures is False:
+        return {}
+    text = capture.as_json(value, used.redaction, used.max_attribute_bytes)
+    return {told[plan.operation == _TOOL]: text}
