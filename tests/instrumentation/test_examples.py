@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.instrumentation.told import EXAMPLES, ROOT, execution, executions, run, steps
+from tests.instrumentation.told import EXAMPLES, execution, executions, run, steps
 from tests.lifecycle.process_table import until
 
 
@@ -109,9 +109,3 @@ def test_worker(stepwell: dict[str, str]) -> None:
         ("hand_over", "sorter"),
         ("sorter", "by_name"),
     ]
-
-
-def test_every_example_is_in_the_documentation() -> None:
-    page = (ROOT / "docs" / "instrumentation.md").read_text()
-    for path in sorted(EXAMPLES.glob("*.py")):
-        assert f"examples/{path.name}" in page, path.name
