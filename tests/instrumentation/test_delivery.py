@@ -33,7 +33,7 @@ def test_running_steps_are_sent_before_they_end() -> None:
         assert names(found, live=False) == ["execute_tool first"]
         waiting = next(span for span in found.spans if span.name == "execute_tool waiting")
         assert waiting.end_time_unix_nano == waiting.start_time_unix_nano
-        assert attribute(waiting, "stepwell.input") == "1"
+        assert attribute(waiting, "gen_ai.tool.call.arguments") == "1"
         process.communicate("\n")
         live = {span.span_id: span for span in found.spans if is_started(span)}
         finished = {span.span_id: span for span in found.spans if not is_started(span)}
