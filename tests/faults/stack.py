@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace.export import SpanExporter
 from tests.faults.proxy import Proxy
 from tests.faults.traffic import Sending, Traffic, exporters
@@ -42,21 +43,25 @@ class Stack:
             until(lambda: len(sending.acknowledged) >= len(sent.spans) // UNDER_LOAD, "a part of the load")
             yield sending
 
-    def wait_for_refusals(self) -> None:
-        """Returns once every receiver has told a sender to come back, after this call."""
-        before = [refusals(address) for address in self.addresses]
-        until(
-            lambda: all(refusals(a) > b for a, b in zip(self.addresses, before, strict=True)),
-            "every receiver refuses",
-            60,
-        )
+    def wait_for_refusals(self, sent: Traffic) -> None:
+        """Returns once every receiver tells a sender to come back."""
+        until(lambda: all(refuses(address, sent) for address in self.addresses), "every receiver refuses", 60)
 
 
-def refusals(address: dict[str, str]) -> float:
-    """How many requests a receiver has answered with a retryable error."""
-    lines = httpx.get(f"{address['otlp_http']}/metrics", timeout=30).text.splitlines()
-    told = [line for line in lines if line.startswith("stepwell_otlp_requests_total") and "UNAVAILABLE" in line]
-    return sum(float(line.rpartition(" ")[2]) for line in told)
+def refuses(address: dict[str, str], sent: Traffic) -> bool:
+    """Whether a receiver answers a part of `sent`, which is sent anyway, with a retryable error."""
+    return post(address, sent).status_code == 503
+
+
+def post(address: dict[str, str], sent: Traffic, timeout_s: float = 30.0) -> httpx.Response:
+    """The answer to a part of `sent`.
+
+    Raises:
+        httpx.TransportError: there is none.
+    """
+    body = encode_spans(sent.batches[0]).SerializeToString()
+    headers = {"content-type": "application/x-protobuf"}
+    return httpx.post(f"{address['otlp_http']}/v1/traces", content=body, headers=headers, timeout=timeout_s)
 
 
 @contextmanager

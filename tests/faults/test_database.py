@@ -9,9 +9,8 @@ from typing import NoReturn
 import httpx
 import psycopg
 import pytest
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from tests.faults.exactness import assert_exact
-from tests.faults.stack import Stack, frozen
+from tests.faults.stack import Stack, frozen, post
 from tests.faults.traffic import Traffic
 from tests.lifecycle.process_table import needs_process_table, until
 
@@ -41,8 +40,8 @@ def test_database_that_is_killed_loses_nothing(shared: Stack, sent: Traffic) -> 
 def test_database_that_is_away_for_a_while_loses_nothing(shared: Stack, sent: Traffic) -> None:
     with shared.load(sent):
         shared.server.stop()
-        shared.wait_for_refusals()
-        shared.wait_for_refusals()
+        shared.wait_for_refusals(sent)
+        shared.wait_for_refusals(sent)
         shared.server.start()
     assert_exact(shared.server.url, sent)
 
@@ -59,16 +58,14 @@ def test_database_that_stands_still_for_a_while_loses_nothing(shared: Stack, sen
 
 def test_database_without_free_connections_loses_nothing(shared: Stack, sent: Traffic) -> None:
     with shared.load(sent), _crowded(shared.server.url):
-        shared.wait_for_refusals()
+        shared.wait_for_refusals(sent)
     assert_exact(shared.server.url, sent)
 
 
 def _keeps_waiting(address: dict[str, str], sent: Traffic) -> bool:
     """Whether a request gets no answer for a while."""
-    body = encode_spans(sent.batches[0]).SerializeToString()
-    headers = {"content-type": "application/x-protobuf"}
     try:
-        httpx.post(f"{address['otlp_http']}/v1/traces", content=body, headers=headers, timeout=0.5)
+        post(address, sent, timeout_s=0.5)
     except httpx.ReadTimeout:
         return True
     return False

@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 from tests.faults import small_disk
 from tests.faults.exactness import assert_exact
-from tests.faults.stack import refusals
+from tests.faults.stack import refuses
 from tests.faults.traffic import Traffic
 from tests.faults.whole import Whole, whole
 from tests.lifecycle.process_table import answers, needs_process_table, until
@@ -37,7 +37,7 @@ def cramped(tmp_path: Path, data_dir: Path) -> Iterator[Whole]:
 
 def test_full_disk_refuses_and_goes_on_with_new_room(cramped: Whole, sent: Traffic) -> None:
     with cramped.load(sent), full(cramped.data_dir):
-        until(lambda: refusals(cramped.addresses) > 0, "requests are refused", RECOVERY_S)
+        until(lambda: refuses(cramped.addresses, sent), "requests are refused", RECOVERY_S)
     until(lambda: answers(cramped.database_url), "the database is back", RECOVERY_S)
     assert_exact(cramped.database_url, sent)
 

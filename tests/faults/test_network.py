@@ -19,7 +19,7 @@ def test_two_receivers_and_two_workers_share_traces(shared: Stack, sent: Traffic
 def test_network_that_is_cut_loses_nothing(shared: Stack, sent: Traffic) -> None:
     with shared.load(sent):
         shared.network.cut()
-        shared.wait_for_refusals()
+        shared.wait_for_refusals(sent)
         shared.network.heal()
     assert_exact(shared.server.url, sent)
 
