@@ -4,9 +4,10 @@ Both bounds hold while reading: a body that is too large is refused at the first
 compressed body unfolds to never stands in memory beyond the limit.
 """
 
+import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Generator, Hashable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from io import BytesIO
 from typing import Final, TypeAlias, cast
@@ -20,6 +21,7 @@ from stepwell_receiver.errors import (
     UnsupportedEncodingError,
     UnsupportedMediaTypeError,
 )
+from stepwell_storage.sharing import Room
 
 try:
     from isal.igzip_lib import IsalError as InflateError
@@ -30,6 +32,8 @@ except ImportError:  # there is no wheel of it for this platform; the standard l
 
 # isal declares its class of errors as if it were an error.
 _FORMAT_ERRORS: Final = cast("tuple[type[Exception], ...]", (zlib.error, InflateError, zstandard.ZstdError))
+PATIENCE_S: Final = 60.0
+"""How long a body may take to arrive: the largest one at 10 Mbit/s."""
 _SLICE_BYTES: Final = 64 * 1024
 _ZSTD_SLICE_BYTES: Final = 256
 """zstd has no bound on the output of one call; four bytes unfold to 128 KiB at most, so this makes 8 MiB."""
@@ -51,31 +55,46 @@ class MediaType(StrEnum):
 
 
 class ReadBudget:
-    """Bounds the memory of all bodies that are being read at the same time."""
+    """Bounds the memory of all bodies that are being read at the same time; no key fills more than its part."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self._left_bytes = limit_bytes
+    def __init__(self, limit_bytes: int, key_share: float = 1.0) -> None:
+        self._room = Room(limit_bytes, key_share)
 
     @contextmanager
-    def reader(self) -> Iterator[Callable[[int], None]]:
+    def reader(self, key: Hashable = None) -> Iterator[Callable[[int], None]]:
         """Gives a function to charge bytes with as they arrive; leaving the context gives them back.
 
         Raises:
-            OverloadedError: from that function, when nothing is left.
+            OverloadedError: from that function, when nothing is left, in all or for the key.
         """
         charged_bytes = 0
 
         def charge(count: int) -> None:
             nonlocal charged_bytes
-            if count > self._left_bytes:
+            if not self._room.fits(count, key):
                 raise OverloadedError("Too many large requests at the same time; send it again later")
-            self._left_bytes -= count
+            self._room.take(count, key)
             charged_bytes += count
 
         try:
             yield charge
         finally:
-            self._left_bytes += charged_bytes
+            if charged_bytes:
+                self._room.give_back(charged_bytes, key)
+
+
+@asynccontextmanager
+async def within_patience() -> AsyncIterator[None]:
+    """Gives up on a body that takes too long, since its part of the budget is lost to others meanwhile.
+
+    Raises:
+        OverloadedError: it did.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            yield
+    except TimeoutError:
+        raise OverloadedError(f"The body did not arrive within {PATIENCE_S:.0f} s; send smaller batches") from None
 
 
 def media_type_of(content_type: str | None) -> MediaType:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from stepwell_receiver import status
-from stepwell_receiver.bodies import ENCODINGS, MediaType, encoding_of, media_type_of, read_body
+from stepwell_receiver.bodies import ENCODINGS, MediaType, encoding_of, media_type_of, read_body, within_patience
 from stepwell_receiver.errors import (
     UNEXPECTED,
     UnauthenticatedError,
@@ -64,8 +64,9 @@ async def _answer(ingest: Ingest, signal: Signal, request: Request) -> tuple[Med
         media_type = media_type_of(request.headers.get("content-type"))
         encoding = encoding_of(request.headers.get("content-encoding"))
         limit_bytes = ingest.max_body_bytes
-        with ingest.read_budget.reader() as charge:
-            content = await read_body(request.stream(), request.headers, limit_bytes=limit_bytes, charge=charge)
+        with ingest.read_budget.reader(sender.key_id) as charge:
+            async with within_patience():
+                content = await read_body(request.stream(), request.headers, limit_bytes=limit_bytes, charge=charge)
             response = await ingest.take(signal, sender, Body(content, media_type, encoding))
     return media_type, status.encode(response, media_type)
 

@@ -6,9 +6,9 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -17,15 +17,17 @@ from google.rpc import code_pb2
 
 from stepwell_receiver import accounts, json, memory, protobuf, status
 from stepwell_receiver.bodies import MediaType, ReadBudget, decompress
-from stepwell_receiver.errors import UNEXPECTED, ReceiverError, UnauthenticatedError, meaning_of
+from stepwell_receiver.errors import UNEXPECTED, BodyTooLargeError, ReceiverError, UnauthenticatedError, meaning_of
+from stepwell_receiver.gate import Gate
 from stepwell_receiver.logs import map_logs
 from stepwell_receiver.mapping import map_request
 from stepwell_receiver.outage import Outage
 from stepwell_receiver.signals import LOGS, METRICS, TRACES, Signal
+from stepwell_receiver.splitting import PART_ITEMS, UNDIVIDED_BYTES, split
 from stepwell_receiver.validation import NOT_STORED, Reason, reject_invalid, reject_invalid_logs, rejection_message
 from stepwell_storage import metrics, step_rows
 from stepwell_storage.commit import Committer
-from stepwell_storage.errors import DatabaseUnavailableError
+from stepwell_storage.errors import DatabaseUnavailableError, QueueFullError
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope, Sender
 from stepwell_storage.model import Fact, Step
 from stepwell_storage.rows import UnstorableStepError
@@ -33,6 +35,9 @@ from stepwell_storage.settings import Settings
 
 _INLINE_BYTES: Final = 32 * 1024
 """Smaller bodies are decoded on the event loop: they take less time than the way to a thread and back."""
+_THREADS: Final = 2
+_PATIENCE_S: Final = 20.0
+MESSAGES_AT_ONCE: Final = 3
 _TRACE_DECODERS: Final = {MediaType.PROTOBUF: protobuf.decode_traces, MediaType.JSON: json.decode_traces}
 _LOG_DECODERS: Final = {MediaType.PROTOBUF: protobuf.decode_logs, MediaType.JSON: json.decode_logs}
 _METRIC_DECODERS: Final = {MediaType.PROTOBUF: protobuf.decode_metrics, MediaType.JSON: json.decode_metrics}
@@ -49,9 +54,9 @@ class Body:
     encoding: str = "identity"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Batch:
-    """What a request comes down to."""
+    """What a request comes down to, or a part of it."""
 
     facts: Sequence[Fact]
     rejected: Counter[str]
@@ -61,6 +66,29 @@ class _Batch:
     unstored: int = 0
     """How many those are, for the ledger."""
 
+    def add(self, other: "_Batch") -> None:
+        """Adds what became of another part of the same request; not its facts, which are stored."""
+        self.rejected += other.rejected
+        self.size_bytes += other.size_bytes
+        self.warning = self.warning or other.warning
+
+    def slices(self) -> Iterator["_Batch"]:
+        """The same in batches of bounded length."""
+        if len(self.facts) <= PART_ITEMS:
+            yield self
+            return
+        for at in range(0, len(self.facts), PART_ITEMS):
+            facts = self.facts[at : at + PART_ITEMS]
+            size_bytes = self.size_bytes * len(facts) // len(self.facts)
+            first = at == 0
+            yield _Batch(
+                facts,
+                self.rejected if first else Counter(),
+                size_bytes,
+                self.warning if first else "",
+                self.unstored if first else 0,
+            )
+
 
 class Ingest:
     """Takes requests for all transports of a process; create it on the event loop that serves them."""
@@ -69,12 +97,17 @@ class Ingest:
         self._settings = settings
         self._committer = committer
         self._authenticator = authenticator
-        # Two threads bound how many large bodies stand decompressed in memory at the same time.
-        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
+        self._threads = ThreadPoolExecutor(max_workers=_THREADS + 1, thread_name_prefix="decode")
+        self._decoding = Gate(_THREADS)
+        # A single large body at a time stands decompressed in memory.
+        self._large = Gate(1)
         self._running: set[asyncio.Task[None]] = set()
         self._outage = Outage()
         self.max_body_bytes = settings.max_request_bytes
-        self.read_budget = ReadBudget(max(settings.max_queued_bytes, settings.max_request_bytes))
+        # A key that is alone may fill four fifths, which is the largest request.
+        self.read_budget = ReadBudget(settings.max_request_bytes * 5 // 4, key_share=0.8)
+        self.arrivals = Gate(MESSAGES_AT_ONCE)
+        """Entered while a gRPC message arrives, whose size nobody knows before."""
 
     async def sender_of(self, headers: Mapping[str, str]) -> Sender:
         """Whose a request is, as its key tells; headers are looked up in lower case.
@@ -122,14 +155,61 @@ class Ingest:
             MalformedBodyError, BodyTooLargeError: the request is at fault.
             QueueFullError, DatabaseUnavailableError: it is not stored and may be sent again.
         """
-        read = _READERS[signal.name]
-        batch = await self._decode(body, lambda: read(body, self._settings, sender.key_id))
-        metrics.REQUEST_BYTES.labels(signal.name).observe(batch.size_bytes)
+        self._committer.require_room(sender.workspace_id, sender.key_id, len(body.content), 1)
+        total = _Batch((), Counter(), 0)
         with self._outage_told():
-            await self._to_the_end(self._store(signal, sender, batch))
+            async with aclosing(self._batches(signal, sender, body)) as batches:
+                async for batch in batches:
+                    if total.size_bytes:
+                        await self._wait_for_room(sender, batch)
+                    await self._to_the_end(self._store(signal, sender, batch))
+                    total.add(batch)
         self._outage.end()
-        messages = (rejection_message(batch.rejected, signal.item), batch.warning)
-        return status.success(signal, rejected=batch.rejected.total(), message="; ".join(filter(None, messages)))
+        metrics.REQUEST_BYTES.labels(signal.name).observe(total.size_bytes)
+        messages = (rejection_message(total.rejected, signal.item), total.warning)
+        return status.success(signal, rejected=total.rejected.total(), message="; ".join(filter(None, messages)))
+
+    async def _batches(self, signal: Signal, sender: Sender, body: Body) -> AsyncGenerator["_Batch", None]:
+        """What a request holds: all of it, or one part after the other where it is large."""
+        reader = _READERS[signal.name]
+
+        def read(whole: Body) -> _Batch:
+            return reader(whole, self._settings, sender.key_id)
+
+        if len(body.content) <= _INLINE_BYTES and body.encoding == "identity":
+            yield read(body)
+            return
+        async with self._decoding.slot(sender.workspace_id):
+            batch = await self._in_thread(lambda: _read_small(body, read))
+        if batch is not None:
+            yield batch
+            return
+        async with self._large.slot(sender.workspace_id):
+            # Nothing here holds on to the content: an error keeps the frames that it passed, and all that is in them.
+            parts = await self._in_thread(lambda: self._parts(signal, body))
+            while (batch := await self._in_thread(lambda: _read_next(parts, read))) is not None:
+                for slice_ in batch.slices():
+                    yield slice_
+
+    def _parts(self, signal: Signal, body: Body) -> Iterator[Body]:
+        """A large body in parts; JSON cannot be cut, and of metrics little remains once they are read."""
+        content = decompress(body.content, body.encoding, limit_bytes=self._settings.max_request_bytes)
+        if body.media_type is MediaType.JSON or signal is METRICS:
+            return iter((Body(content, body.media_type),))
+        return map(Body, split(content))
+
+    async def _wait_for_room(self, sender: Sender, batch: "_Batch") -> None:
+        """For the further parts of a request: what is stored of it would be for nothing if they were refused."""
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                self._committer.require_room(sender.workspace_id, sender.key_id, batch.size_bytes, len(batch.facts))
+            except QueueFullError as error:
+                if time.monotonic() > deadline_s:
+                    raise
+                await asyncio.sleep(min(error.retry_after_s, 1.0))
+            else:
+                return
 
     async def _store(self, signal: Signal, sender: Sender, batch: _Batch) -> None:
         """Commits a batch and counts what became of each of its items; adds to its rejected ones."""
@@ -167,10 +247,8 @@ class Ingest:
         task.add_done_callback(self._running.discard)
         await asyncio.shield(task)
 
-    async def _decode(self, body: Body, work: Callable[[], _Result]) -> _Result:
-        """Runs `work`, in a thread where it would hold up the event loop."""
-        if len(body.content) <= _INLINE_BYTES and body.encoding == "identity":
-            return work()
+    async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
+        """Runs what would hold up the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, _without_frames, work)
 
 
@@ -202,11 +280,10 @@ def _without_frames(work: Callable[[], _Result]) -> _Result:
 
 
 def _read_traces(body: Body, settings: Settings, key_id: str | None) -> _Batch:
-    content = decompress(body.content, body.encoding, limit_bytes=settings.max_request_bytes)
-    request = _TRACE_DECODERS[body.media_type](content)
+    request = _TRACE_DECODERS[body.media_type](body.content)
     reject_invalid(request)
     steps = map_request(request, max_attribute_bytes=settings.max_attribute_bytes, key_id=key_id)
-    return _Batch([*map(_row_of, steps)], request.rejected, len(content))
+    return _Batch([*map(_row_of, steps)], request.rejected, len(body.content))
 
 
 def _row_of(step: Step) -> Fact:
@@ -218,20 +295,18 @@ def _row_of(step: Step) -> Fact:
 
 
 def _read_logs(body: Body, settings: Settings, key_id: str | None) -> _Batch:
-    content = decompress(body.content, body.encoding, limit_bytes=settings.max_request_bytes)
-    request = _LOG_DECODERS[body.media_type](content)
+    request = _LOG_DECODERS[body.media_type](body.content)
     reject_invalid_logs(request)
     records = map_logs(request, max_attribute_bytes=settings.max_attribute_bytes, key_id=key_id)
-    return _Batch(records, request.rejected, len(content))
+    return _Batch(records, request.rejected, len(body.content))
 
 
 def _read_metrics(body: Body, settings: Settings, _: str | None) -> _Batch:
-    content = decompress(body.content, body.encoding, limit_bytes=settings.max_request_bytes)
-    request = _METRIC_DECODERS[body.media_type](content, memory.tells_memory)
+    request = _METRIC_DECODERS[body.media_type](body.content, memory.tells_memory)
     mapped = memory.map_metrics(request)
     metrics.RECORDS_UNSTORED.labels(METRICS.name).inc(mapped.unstored.total())
     return _Batch(
-        mapped.samples, request.rejected, len(content), memory.warning(mapped.unstored), mapped.unstored.total()
+        mapped.samples, request.rejected, len(body.content), memory.warning(mapped.unstored), mapped.unstored.total()
     )
 
 
@@ -240,7 +315,23 @@ _READERS: Final[Mapping[str, Callable[[Body, Settings, str | None], _Batch]]] = 
     LOGS.name: _read_logs,
     METRICS.name: _read_metrics,
 }
-"""How each signal is read."""
+"""How each signal is read from a body that is not compressed."""
+
+
+def _read_small(body: Body, read: Callable[[Body], _Batch]) -> _Batch | None:
+    """What a body holds; ``None`` where it is large once it is decompressed."""
+    if len(body.content) > UNDIVIDED_BYTES:
+        return None
+    try:
+        content = decompress(body.content, body.encoding, limit_bytes=UNDIVIDED_BYTES)
+    except BodyTooLargeError:
+        return None
+    return read(Body(content, body.media_type))
+
+
+def _read_next(parts: Iterator[Body], read: Callable[[Body], _Batch]) -> _Batch | None:
+    part = next(parts, None)
+    return None if part is None else read(part)
 
 
 def _key_in(headers: Mapping[str, str]) -> str | None:

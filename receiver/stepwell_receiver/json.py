@@ -37,6 +37,9 @@ from stepwell_receiver.wire import (
 
 _UNREADABLE_ID: Final = b"?"
 """Has no valid id's length, so that validation rejects it under the right reason."""
+MAX_MEMORY_BYTES: Final = 128 * 1024 * 1024
+"""Two bytes of JSON become a hundred and more in memory, and the document has to stand there as a whole."""
+_OBJECT_BYTES, _LIST_BYTES, _VALUE_BYTES = 184, 64, 56
 _INT64: Final = range(-(1 << 63), 1 << 63)
 
 _Object = Mapping[str, Any]
@@ -135,6 +138,8 @@ def _walk(document: _Object, signal: Signal) -> Iterator[tuple[object, object, l
 
 def _parse(body: bytes) -> object:
     """The document, by the fast parser; by the lenient one where that finds bad UTF-8 or half a surrogate pair."""
+    if _memory_bytes(body) > MAX_MEMORY_BYTES:
+        raise BodyTooLargeError("The body's JSON unfolds to too many values; send smaller batches, or protobuf")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as strict:
@@ -144,6 +149,15 @@ def _parse(body: bytes) -> object:
             raise MalformedBodyError("The body is JSON that nests too deeply") from None
         except ValueError:
             raise MalformedBodyError(f"The body is not JSON: {strict}") from strict
+
+
+def _memory_bytes(body: bytes) -> int:
+    """What the document takes at most once it is parsed, without the text of its strings: CPython's smallest sizes."""
+    return (
+        _OBJECT_BYTES * body.count(b"{")
+        + _LIST_BYTES * body.count(b"[")
+        + _VALUE_BYTES * (body.count(b",") + body.count(b":"))
+    )
 
 
 def _span(span: _Object) -> Span:
