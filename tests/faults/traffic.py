@@ -53,7 +53,10 @@ def traffic(
     repeated_share: float = 0.05,
     over_days: float = 1 / 24,
 ) -> Traffic:
-    """Runs of the last `over_days`, their spans in random order; `repeated_share` of the batches come again later."""
+    """Runs of the last `over_days`, their spans in random order; `repeated_share` of the batches come again later.
+
+    `spans_per_run` is even, so that a run's last step is a model call: after a tool call it would count as cut off.
+    """
     chance = random.Random(seed)
     made = [_run(chance, over_days, spans_per_run, failed=number % 10 == 0) for number in range(runs)]
     spans = [span for _, of_run in made for span in of_run]
