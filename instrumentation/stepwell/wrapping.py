@@ -6,7 +6,6 @@ begins with the first value that is asked for, and is the current one only while
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import time
@@ -90,9 +89,16 @@ def _coroutine(function: Callable[..., Awaitable[Any]], plan: Plan, read: _Read)
                 _finish(running, result)
                 return result
             attempt += 1
-            await asyncio.sleep(wait_s)
+            await _sleep(wait_s)
 
     return step
+
+
+async def _sleep(wait_s: float) -> None:
+    """Loads asyncio, which half of all agents do without, when it is there already."""
+    import asyncio
+
+    await asyncio.sleep(wait_s)
 
 
 def _generator(
