@@ -135,15 +135,18 @@ def failing_step(dice: Random, plan: Plan) -> Case:
     return Case("failing step", plan, Kind.FAILING_STEP, _is_step(step.name))
 
 
-def _runs_to_show(rate: float, share: float) -> int:
-    """Runs with which a part of them that fails at this rate stands six standard deviations out of 2 %."""
-    usual = 0.02 + share * (rate - 0.02)
-    return round(36 * usual * (1 - usual) / (share * (1 - share) * (rate - 0.02) ** 2))
+def _runs_to_show(plan: Plan, rate: float, share: float) -> int:
+    """Runs with which a part of them that fails at this rate stands six standard deviations out of what else fails."""
+    calls = len(tools_of(plan.paths[0][1])) + 3
+    base = 1 - (1 - 0.02) * (1 - plan.fail_rate) ** calls
+    more = (1 - base) * (rate - 0.02)
+    usual = base + share * more
+    return round(36 * usual * (1 - usual) / (share * (1 - share) * more**2))
 
 
 def failing_input(dice: Random, plan: Plan) -> Case:
     plan.records_values, share, rate = True, dice.uniform(0.2, 0.45), dice.uniform(0.22, 0.5)
-    plan.runs = max(plan.runs, _runs_to_show(rate, share), round(45 / share))
+    plan.runs = max(plan.runs, _runs_to_show(plan, rate, share), round(45 / share))
     by_presence = dice.random() < 0.4
     key, bad = dice.choice((("region", "eu"), ("tier", "free"), ("language", "fr")))
 
@@ -238,7 +241,7 @@ def failure_regression(dice: Random, plan: Plan) -> Case:
     plan.runs = max(plan.runs, 200)
     at, _, is_right = _shift_at(dice, plan)
     rate = dice.uniform(0.16, 0.4)
-    plan.runs = max(plan.runs, _runs_to_show(rate, 0.5))
+    plan.runs = max(plan.runs, _runs_to_show(plan, rate, 0.5))
     plan.fails_whole = lambda moment: rate if moment.share >= at else 0.02
     return Case("failure regression", plan, Kind.FAILURE_REGRESSION, is_right)
 
@@ -284,14 +287,14 @@ def second_path(dice: Random, plan: Plan, share: float) -> str:
     """Adds another way with a step of its own; gives that step's name."""
     steps = plan.paths[0][1]
     scale = tools_of(steps)[0].median_ms
-    at = dice.randint(1, len(steps) - 1)
+    at = dice.randint(1, max(len(steps) // 3, 1))
     plan.paths = [(1 - share, steps), (share, [*steps[:at], Node("ask_expert", TOOL, scale, 0.3), *steps[at:]])]
     return "ask_expert"
 
 
 def underperforming_path(dice: Random, plan: Plan) -> Case:
     share, rate = dice.uniform(0.25, 0.5), dice.uniform(0.25, 0.5)
-    plan.runs = max(plan.runs, 2 * _runs_to_show(rate, share))
+    plan.runs = max(plan.runs, 2 * _runs_to_show(plan, rate, share))
     name = second_path(dice, plan, share)
     plan.fails_whole = lambda moment: rate if moment.path == 1 else 0.02
     return Case("worse path", plan, Kind.UNDERPERFORMING_PATH, lambda target: name in target["execution_path"])

@@ -6,6 +6,7 @@ Beside the API it takes OTLP on ``/v1/*``, for setups that open only one port.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
@@ -129,6 +130,9 @@ async def _serving(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         hub = Hub(settings.database_url)
         stack.push_async_callback(hub.stop)
         app.state.context = Context(settings, engine, hub, authenticator)
+        # Loaded beside, since it takes longer than the first question for suggestions may wait.
+        warming = asyncio.create_task(asyncio.to_thread(import_module, "stepwell_api.insight.suggestions"))
+        stack.push_async_callback(asyncio.wait, [warming])
         app.router.routes.extend(otlp_routes(Ingest(settings, committer, authenticator)))
         yield
 

@@ -13,12 +13,14 @@ from stepwell_api.insight.finding import Kind
 from stepwell_api.insight.suggestions import suggest
 from stepwell_api.models.suggestions import SuggestionList
 
+OPEN = {"state": "open", "note": None, "changed_at": None, "is_current": True, "effect": None}
 WINDOW = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
 
 
 def suggestions(case: Case) -> list[dict[str, object]]:
     found = suggest(sample_of(case.plan, simulate(case.plan, Random(case.plan.agent_id))))
-    SuggestionList.model_validate_json(orjson.dumps({"items": found, "next_cursor": None, **WINDOW}))
+    told = [{**suggestion, **OPEN} for suggestion in found]
+    SuggestionList.model_validate_json(orjson.dumps({"items": told, "next_cursor": None, **WINDOW}))
     return found
 
 

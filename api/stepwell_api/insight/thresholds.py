@@ -49,7 +49,7 @@ class Thresholds:
     """Calls beyond what nine of ten successful runs need."""
     stuck_share: float = 0.03
     """Share of the runs that are stuck."""
-    parallel_saving: float = 0.05
+    parallel_saving: float = 0.03
     """Share of a run's duration that running the steps side by side would save."""
     parallel_dependence: float = 0.05
     """Share of the runs in which one step uses another's output up to which they count as independent."""
@@ -67,8 +67,8 @@ class Thresholds:
     """Of the limit, which the slowest twentieth of the completed calls reaches."""
     path_share: float = 0.05
     """Share of the runs that take a path."""
-    path_cost_ratio: float = 2.0
-    """Mean cost of a path as a multiple of the others': branches of different length differ by less."""
+    path_cost_ratio: float = 1.6
+    """Mean cost of a path as a multiple of the others': a step more or less differs by less."""
 
 
 DEFAULTS = Thresholds()

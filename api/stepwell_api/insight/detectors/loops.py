@@ -53,10 +53,16 @@ class _Loop:
         """Share of the calls with an input of their own; 2 where inputs are not recorded."""
         return self.distinct / self.told if self.told else 2.0
 
-    def look_at(self, run: int, calls: Sequence[Call]) -> None:
-        """Adds the run if its calls make no progress: their inputs repeat, as far as they are recorded."""
-        inputs = [call.step.input.digest for call in calls if call.step.input is not None and call.step.attempt == 1]
-        if 2 * len(inputs) >= len(calls) and len(set(inputs)) > NEW_INPUTS * len(inputs):
+    def look_at(self, run: int, calls: Sequence[Call], *, succeeded: bool) -> None:
+        """Adds the run if its calls make no progress: their inputs repeat, as far as they are recorded.
+
+        In a run that succeeded, new outputs are progress as well: it polled for something.
+        """
+        first = [call.step for call in calls if call.step.attempt == 1]
+        inputs = [step.input.digest for step in first if step.input is not None]
+        outputs = [step.output.digest for step in first if step.output is not None]
+        progress = [inputs, outputs] if succeeded else [inputs]
+        if any(2 * len(told) >= len(calls) and len(set(told)) > NEW_INPUTS * len(told) for told in progress):
             return
         self.runs.add(run)
         self.calls.append(len(calls))
@@ -77,7 +83,8 @@ def find_stuck(frame: Frame, limits: Thresholds) -> Iterator[Finding]:
         least = max(limits.stuck_factor * max(usual, 1.0), usual + limits.stuck_calls)
         loop = _Loop(name, usual)
         for i in (i for i, n in called.items() if n >= least):
-            loop.look_at(i, [call for call in frame.facts[i].calls if call.step.name == name])
+            calls = [call for call in frame.facts[i].calls if call.step.name == name]
+            loop.look_at(i, calls, succeeded=bool(frame.good[i]))
         if loop.runs:
             found.append(loop)
     for loop in _one_of_each(found):

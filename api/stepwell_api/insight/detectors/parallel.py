@@ -130,11 +130,11 @@ def _pairs(frame: Frame, series: Mapping[int, Sequence[Sequence[StepRecord]]]) -
 
 
 def _uses(facts: RunFacts, earlier: StepRecord, later: StepRecord) -> bool | None:
-    """Whether the later step's input holds words that only the earlier one's output can have brought."""
+    """Whether the later step's input holds words that only the earlier one's output can have brought, or all of it."""
     given, taken = earlier.output, later.input
     if given is None or taken is None or given.words is None or taken.words is None:
         return None
-    if given.digest == taken.digest:
+    if given.digest == taken.digest or (given.words and given.words <= taken.words):
         return True
     shared = given.words & taken.words
     return bool(shared) and bool(shared - _known_before(facts, earlier))

@@ -8,10 +8,11 @@ import numpy as np
 from stepwell_api.insight.detectors.shifts import Series, Shift, shifts_of
 from stepwell_api.insight.finding import Finding, Kind, Saving, Toll
 from stepwell_api.insight.frame import Frame, Mask
-from stepwell_api.insight.significance import fisher_greater, median
+from stepwell_api.insight.significance import binomial_below, fisher_greater, median
 from stepwell_api.insight.thresholds import Thresholds
 
 STILL_CLEAR_Z = 1.0
+STARTS_LATER = 0.01
 KEPT = 0.5
 """Part of the effect that the last runs still have to show."""
 
@@ -50,9 +51,9 @@ def holds_on(shift: Shift, limits: Thresholds) -> bool:
 def _slower(frame: Frame, limits: Thresholds, known: Mask, shift: Shift) -> Finding:
     durations = frame.duration_ms[known]
     before, after = median(durations[shift.before]), median(durations[shift.after])
-    last = median(durations[shift.last])
+    first, last = median(durations[shift.first]), median(durations[shift.last])
     after_all = frame.part(known, shift.after)
-    kept = last >= before * (1 + KEPT * (limits.slowdown - 1))
+    kept = min(first, last) >= before * (1 + KEPT * (limits.slowdown - 1))
     lasting = float(np.maximum(durations[shift.after] - before, 0.0).sum()) * frame.scale(after_all)
     return Finding(
         Kind.LATENCY_REGRESSION,
@@ -81,7 +82,7 @@ def _failing(frame: Frame, limits: Thresholds, known: Mask, shift: Shift) -> Fin
     last = frame.rate(frame.part(known, shift.last))
     hits, size = frame.counts(after_all)
     exact = fisher_greater(hits, size, *frame.counts(before_all))
-    kept = last - before >= KEPT * limits.rate_difference
+    kept = last - before >= KEPT * limits.rate_difference and not _starts_later(frame, known, shift, after)
     return Finding(
         Kind.FAILURE_REGRESSION,
         target_of(shift),
@@ -103,6 +104,12 @@ def _failing(frame: Frame, limits: Thresholds, known: Mask, shift: Shift) -> Fin
         frame.newest(after_all & frame.bad),
         Saving(frame.weight_of(after_all), 0.0, 0.0, max(after - before, 0.0) * frame.weight_of(after_all)),
     )
+
+
+def _starts_later(frame: Frame, known: Mask, shift: Shift, rate: float) -> bool:
+    """Whether the first runs after the shift fail clearly less than the rest: it has not lasted as long as it seems."""
+    hits, size = frame.counts(frame.part(known, shift.first))
+    return binomial_below(hits, size, rate) <= STARTS_LATER
 
 
 def _touched(frame: Frame, shift: Shift, after: Mask) -> Mask:

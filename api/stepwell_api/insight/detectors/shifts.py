@@ -22,13 +22,15 @@ WEEKS_FROM_DAYS = 14.0
 """Days of data from which on each day of the week is compared with itself, instead of weekends with weekends."""
 VERSION_SLACK, VERSION_SLACK_SHARE = 10.0, 0.05
 """By how much a version may explain a shift worse than the best point in time and still be its cause, in z squared."""
-SEASON_RATIO = 1.5
+SEASON_RATIO = 4.0
 """F statistic of the kinds of day up to which they do not matter to a series."""
 MIXED = 0.25
 """Share of the runs on either side of a split that has to be of kinds of day of the other side."""
-LAST_PART = 0.3
-"""Part of the runs after the shift that shows whether it still holds."""
-MIN_LAST = 10
+BEGINS = 0.05
+"""Quantile of its runs' starts at which a version counts as released: some runs try it out before."""
+PART = 0.3
+"""Part of the runs after the shift that shows whether it held from the start, and whether it still does."""
+MIN_PART = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,10 @@ class Shift:
     p_value: float
     still_holds: float
     """z of the last part of the runs after it against those before."""
+    first: Mask
+    """The first part of the runs after it: what is short of a day looks longer where it is taken with runs before."""
     last: Mask
-    """That last part."""
+    """The last part."""
     days: float
     """How long it has lasted."""
 
@@ -129,7 +133,7 @@ def shifts_of(series: Series, *, min_group: int) -> Iterator[Shift]:
     if in_time is None:
         return
     # Both beside the same: else a version could not be compared with a point in time.
-    releases = _releases(series)
+    releases = _releases(series, min_group)
     by_version = [_version_shift(series, *release, min_group, with_days=with_days) for release in releases]
     released = [shift for shift in by_version if shift is not None]
     explained = [shift for shift in released if _is_as_good(shift, in_time)]
@@ -142,12 +146,26 @@ def _best_split(series: Series, season: Season, min_group: int) -> tuple[Shift |
     candidates = _candidates(series, min_group)
     if not candidates:
         return None, False
-    z, at = max((season.z(_after(series, at), with_days=False), at) for at in candidates)
+    z, at = _clearest(series, season, candidates, with_days=False)
     with_days = not season.is_free_of_days(_after(series, at))
     if with_days:
-        z, at = max((season.z(_after(series, at), with_days=True), at) for at in candidates)
+        z, at = _clearest(series, season, candidates, with_days=True)
+    _, at = _clearest(series, season, [at, *_between(series, candidates, at)], with_days=with_days)
     shift = _shift(series, at, None, series.start_s < at, series.start_s >= at, z, len(candidates))
     return shift, with_days
+
+
+def _clearest(series: Series, season: Season, candidates: Sequence[float], *, with_days: bool) -> tuple[float, float]:
+    """(z, start) of the split that stands out most."""
+    return max((season.z(_after(series, at), with_days=with_days), at) for at in candidates)
+
+
+def _between(series: Series, candidates: Sequence[float], at: float) -> list[float]:
+    """Starts of runs around a candidate, up to the candidates beside it: where exactly the shift lies."""
+    place = candidates.index(at)
+    lower, upper = candidates[max(place - 1, 0)], candidates[min(place + 1, len(candidates) - 1)]
+    inside = series.start_s[(series.start_s > lower) & (series.start_s < upper)]
+    return [float(start) for start in inside[:: max(len(inside) // SPLITS, 1)]]
 
 
 def _after(series: Series, at: float) -> Numbers:
@@ -163,14 +181,16 @@ def _candidates(series: Series, min_group: int) -> list[float]:
     return [at for at, count in zip(starts, before, strict=True) if min_group <= count <= size - min_group]
 
 
-def _releases(series: Series) -> Iterator[tuple[str, Mask]]:
-    """Each version but the first, with the runs of the version before it."""
+def _releases(series: Series, min_group: int) -> Iterator[tuple[str, Mask]]:
+    """Each version that came after others, with the runs of these; versions side by side from the start are none."""
     names = np.array(["" if version is None else version for version in series.versions])
     known = sorted({version for version in series.versions if version})
-    first = {version: float(np.quantile(series.start_s[names == version], 0.05)) for version in known}
+    first = {version: float(np.quantile(series.start_s[names == version], BEGINS)) for version in known}
     ordered = sorted(known, key=lambda version: (first[version], version))
     for at in range(1, len(ordered)):
-        yield ordered[at], np.isin(names, ordered[:at])
+        before = np.isin(names, ordered[:at])
+        if int((before & (series.start_s < first[ordered[at]])).sum()) >= min_group:
+            yield ordered[at], before
 
 
 def _version_shift(series: Series, version: str, before: Mask, min_group: int, *, with_days: bool) -> Shift | None:
@@ -182,32 +202,32 @@ def _version_shift(series: Series, version: str, before: Mask, min_group: int, *
     return _shift(series, float(series.start_s[mine].min()), version, before, after, z, 1)
 
 
-def _z_between(series: Series, before: Mask, after: Mask, *, with_days: bool | None = None) -> float:
-    """z of the runs after against those before; unless told, beside kinds of day only where they matter."""
+def _z_between(series: Series, before: Mask, after: Mask, *, with_days: bool) -> float:
+    """z of the runs after against those before."""
     chosen = before | after
     season = Season(series.start_s[chosen], series.values[chosen])
     regressor = np.asarray(after[chosen], dtype=np.float64)
-    if with_days is None:
-        with_days = not season.is_free_of_days(regressor)
     return season.z(regressor, with_days=with_days)
 
 
 def _shift(
     series: Series, since_s: float, version: str | None, before: Mask, after: Mask, z: float, tried: int
 ) -> Shift:
-    last = _last_part(series, after)
+    first, last = _ends(series, after)
     days = max(series.stop_s - since_s, 0.0) / DAY_S
     p_value = min(normal_above(z) * tried, 1.0)
-    return Shift(since_s, version, after, before, z, p_value, _z_between(series, before, last), last, days)
+    still = _z_between(series, before, last, with_days=False)
+    return Shift(since_s, version, after, before, z, p_value, still, first, last, days)
 
 
-def _last_part(series: Series, after: Mask) -> Mask:
-    """The last runs after the shift: a third of them, at least a few, and no less than the last day's share."""
+def _ends(series: Series, after: Mask) -> tuple[Mask, Mask]:
+    """The first and the last runs after the shift: a third of them each, and at least a few."""
     at = np.flatnonzero(after)
-    count = min(len(at), max(MIN_LAST, int(len(at) * LAST_PART)))
-    last = np.zeros(len(series.values), dtype=np.bool_)
+    count = min(len(at), max(MIN_PART, int(len(at) * PART)))
+    first, last = np.zeros(len(series.values), dtype=np.bool_), np.zeros(len(series.values), dtype=np.bool_)
+    first[at[:count]] = True
     last[at[len(at) - count :]] = True
-    return last
+    return first, last
 
 
 def _is_as_good(release: Shift, in_time: Shift) -> bool:
