@@ -216,6 +216,14 @@ class ExportParameters(ExecutionFilters):
     ] = ExportFormat.JSONL
 
 
+class StepListParameters(PageParameters):
+    """Page of the steps of a run."""
+
+    first: Annotated[
+        int, Field(ge=0, le=2**31, description="Index of the first step of the first page; a cursor overrules it")
+    ] = 0
+
+
 class AgentListParameters(WindowParameters, PageParameters):
     """Search, order and page of ``GET /agents``."""
 

@@ -1,7 +1,7 @@
 /** Which address shows which view. Views are loaded when they are first visited. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 
-import { readCommon } from "./search";
+import { readCommon, readRun, readRuns } from "./search";
 import { NotFound } from "./views/NotFound";
 import { Shell } from "./views/Shell";
 
@@ -19,8 +19,28 @@ const agent = createRoute({
   component: lazyRouteComponent(() => import("./views/Agent"), "Agent"),
 });
 
+const runs = createRoute({
+  getParentRoute: () => root,
+  path: "/executions",
+  validateSearch: readRuns,
+  component: lazyRouteComponent(() => import("./views/Runs"), "Runs"),
+});
+
+const run = createRoute({
+  getParentRoute: () => root,
+  path: "/executions/$executionId",
+  validateSearch: readRun,
+  component: lazyRouteComponent(() => import("./views/Run"), "Run"),
+});
+
+const live = createRoute({
+  getParentRoute: () => root,
+  path: "/live",
+  component: lazyRouteComponent(() => import("./views/Live"), "Live"),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([overview, agent]),
+  routeTree: root.addChildren([overview, agent, runs, run, live]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

@@ -1,5 +1,7 @@
 /** What every view keeps in the URL: the time it is about, and where the runs come from. */
+import type { RunSort } from "./api/queries";
 import { DEFAULT_RANGE, isRange } from "./time/window";
+import { STATUSES, type StatusWord } from "./ui/Status";
 
 export interface CommonSearch {
   range?: string;
@@ -23,4 +25,44 @@ export function readCommon(search: Record<string, unknown>): CommonSearch {
 export function readTexts(value: unknown): string[] {
   const values: unknown[] = Array.isArray(value) ? value : [value];
   return values.filter((text) => typeof text === "string" || typeof text === "number").map(String);
+}
+
+/** What the list of runs keeps in the URL beside that. */
+export interface RunsSearch extends CommonSearch {
+  agent?: string[];
+  status?: StatusWord[];
+  error?: string[];
+  q?: string;
+  sort?: RunSort;
+}
+
+const SORTS: readonly RunSort[] = ["-start_time", "-duration_ms", "-cost_usd", "-tokens", "-steps_total"];
+
+export function readRuns(search: Record<string, unknown>): RunsSearch {
+  const [agent, error] = [readTexts(search["agent"]), readTexts(search["error"])];
+  const words = readTexts(search["status"]);
+  const status = STATUSES.filter((word) => words.includes(word));
+  const sort = SORTS.find((order) => order === search["sort"]);
+  const q = search["q"];
+  return {
+    ...readCommon(search),
+    ...(agent.length > 0 ? { agent } : {}),
+    ...(status.length > 0 ? { status } : {}),
+    ...(error.length > 0 ? { error } : {}),
+    ...(typeof q === "string" && q !== "" ? { q } : typeof q === "number" ? { q: String(q) } : {}),
+    ...(sort === undefined ? {} : { sort }),
+  };
+}
+
+/** What a run's page keeps: the step that is looked at. */
+export interface RunSearch extends CommonSearch {
+  step?: number;
+}
+
+export function readRun(search: Record<string, unknown>): RunSearch {
+  const { step } = search;
+  return {
+    ...readCommon(search),
+    ...(typeof step === "number" && Number.isInteger(step) && step >= 0 ? { step } : {}),
+  };
 }

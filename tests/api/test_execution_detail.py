@@ -263,3 +263,14 @@ async def test_step_that_was_sent_twice_with_another_start_is_shown_once(
     await store_steps(database_url, [*planner_run(), make_step(3, 1, 1, 5, name="earlier left")])
     steps = (await get(api, f"{RUN}/steps"))["items"]
     assert [step["step_name"] for step in steps if step["span_id"] == f"{3:016x}"] == ["earlier left"]
+
+
+async def test_steps_may_begin_anywhere(api: httpx.AsyncClient, database_url: str) -> None:
+    steps = [make_agent_step(1, 0, 9), *(make_step(number, 1, number - 1, number) for number in range(2, 8))]
+    await store_steps(database_url, steps)
+    path = f"/api/v1/executions/{'ab' * 16}/steps"
+    page = (await api.get(path, params={"first": 3, "limit": 2})).json()
+    following = (await api.get(path, params={"first": 3, "limit": 2, "cursor": page["next_cursor"]})).json()
+    assert [step["step_index"] for step in page["items"] + following["items"]] == [3, 4, 5, 6]
+    assert (await api.get(path, params={"first": 99})).json()["items"] == []
+    assert (await api.get(path, params={"first": -1})).status_code == 422

@@ -14,7 +14,7 @@ from stepwell_api.execution_rows import COUNTED_EXACTLY, Located
 from stepwell_api.graph import execution_graph
 from stepwell_api.models.executions import Execution, ExecutionPage, StepPage
 from stepwell_api.pagination import Position, question_of, write_cursor
-from stepwell_api.parameters import ExecutionListParameters, PageParameters, Parameters
+from stepwell_api.parameters import ExecutionListParameters, Parameters, StepListParameters
 from stepwell_api.problems import not_found, shown
 from stepwell_api.routes.asking import NOT_FOUND, PREFIX, ExecutionId, make_router, position_of, window_of
 
@@ -73,14 +73,14 @@ async def get_execution(
 )
 async def list_execution_steps(
     execution_id: ExecutionId,
-    parameters: Annotated[PageParameters, Query()],
+    parameters: Annotated[StepListParameters, Query()],
     workspace_id: Workspace,
     serving: Serving,
 ) -> Response:
     """The steps of one run in order of `step_index`, with their inputs and outputs."""
     question = question_of(f"steps {execution_id}", parameters)
     after = position_of(question, parameters, "integer")
-    first = 0 if after is None else max(int(after.value or 0), 0) + 1
+    first = parameters.first if after is None else max(int(after.value or 0), 0) + 1
     async with serving.engine.connect() as connection:
         located = await _locate(connection, workspace_id, execution_id)
         page = await step_rows.read_page(connection, workspace_id, located, first=first, limit=parameters.limit)

@@ -1,8 +1,10 @@
 /** What the views ask of the API: one function a question, with the key under which its answer is kept. */
-import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import type { Window } from "../time/window";
+import type { StatusWord } from "../ui/Status";
 import { client, dataOf } from "./client";
+import type { paths } from "./schema";
 
 /** Figures of closed hours do not change; those of a window up to now are asked for again. */
 const FRESH_MS = 15_000;
@@ -41,4 +43,111 @@ export function agentsQuery(scope: Scope) {
 
 function filtersOf(scope: Scope) {
   return { environment: [...scope.environment], version: [...scope.version] };
+}
+
+export interface RunFilters {
+  agent_id: readonly string[];
+  status: readonly StatusWord[];
+  error_type: readonly string[];
+  q: string | null;
+  sort: RunSort;
+}
+
+export type RunSort = NonNullable<NonNullable<paths["/api/v1/executions"]["get"]["parameters"]["query"]>["sort"]>;
+
+const PAGE = 100;
+
+/** Runs of the scope, page by page. */
+export function runsQuery(scope: Scope, filters: RunFilters) {
+  return infiniteQueryOptions({
+    queryKey: ["executions", scope, filters],
+    queryFn: async ({ pageParam, signal }) => {
+      const query = {
+        from: scope.window.from,
+        to: scope.window.to,
+        ...filtersOf(scope),
+        agent_id: [...filters.agent_id],
+        status: [...filters.status],
+        error_type: [...filters.error_type],
+        sort: filters.sort,
+        limit: PAGE,
+        ...(filters.q === null ? {} : { q: filters.q }),
+        ...(pageParam === null ? {} : { cursor: pageParam }),
+      };
+      return dataOf(await client.GET("/api/v1/executions", { params: { query }, signal }));
+    },
+    initialPageParam: firstPage(),
+    getNextPageParam: (page) => page.next_cursor,
+    staleTime: FRESH_MS,
+    placeholderData: keepPreviousData,
+  });
+}
+
+function firstPage(): string | null {
+  return null;
+}
+
+/** A run with its graph. One that goes on is asked for again. */
+export function runQuery(executionId: string) {
+  return queryOptions({
+    queryKey: ["execution", executionId],
+    queryFn: async ({ signal }) => {
+      const path = { execution_id: executionId };
+      return dataOf(await client.GET("/api/v1/executions/{execution_id}", { params: { path }, signal }));
+    },
+    refetchInterval: (query) => (isOpen(query.state.data?.status) ? RUNNING_MS : false),
+  });
+}
+
+const RUNNING_MS = 2000;
+
+function isOpen(status: StatusWord | undefined): boolean {
+  return status === "running" || status === "pending";
+}
+
+/** One step with what it carried. */
+export function stepQuery(executionId: string, index: number, version: string) {
+  return queryOptions({
+    queryKey: ["step", executionId, index, version],
+    queryFn: async ({ signal }) => {
+      const params = { path: { execution_id: executionId }, query: { first: index, limit: 1 } };
+      const page = dataOf(await client.GET("/api/v1/executions/{execution_id}/steps", { params, signal }));
+      return page.items[0] ?? null;
+    },
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** What to do about a run that did not succeed. */
+export function recoveryQuery(executionId: string) {
+  return queryOptions({
+    queryKey: ["recovery", executionId],
+    queryFn: async ({ signal }) => {
+      const path = { execution_id: executionId };
+      return dataOf(await client.GET("/api/v1/executions/{execution_id}/recovery", { params: { path }, signal }));
+    },
+  });
+}
+
+/** What to change about an agent. */
+export function suggestionsQuery(agentId: string, scope: Scope) {
+  return queryOptions({
+    queryKey: ["suggestions", agentId, scope],
+    queryFn: async ({ signal }) => {
+      const query = { from: scope.window.from, to: scope.window.to, ...filtersOf(scope) };
+      const path = { agent_id: agentId };
+      return dataOf(await client.GET("/api/v1/agents/{agent_id}/suggestions", { params: { path, query }, signal }));
+    },
+    staleTime: 60_000,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** The runs that go on now. */
+export function liveQuery() {
+  return queryOptions({
+    queryKey: ["live"],
+    queryFn: async ({ signal }) => dataOf(await client.GET("/api/v1/live", { params: { query: { limit: 500 } }, signal })),
+    staleTime: 0,
+  });
 }

@@ -267,6 +267,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/export/executions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Executions
+         * @description All runs that match the filters, the newest first, with inputs and outputs.
+         */
+        get: operations["export_executions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Steps
+         * @description The steps of all runs that match the filters, run after run, in order, with inputs and outputs.
+         */
+        get: operations["export_steps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live": {
         parameters: {
             query?: never;
@@ -1590,6 +1630,12 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * ExportFormat
+         * @description The formats.
+         * @enum {string}
+         */
+        ExportFormat: "parquet" | "csv" | "jsonl";
         /**
          * FailingStep
          * @description The step at which the run failed: the deepest cause, not what is around it.
@@ -3380,6 +3426,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before; all other parameters but `limit` must stay as they were */
                 cursor?: string | null;
+                /** @description Index of the first step of the first page; a cursor overrules it */
+                first?: number;
             };
             header?: never;
             path: {
@@ -4192,6 +4240,218 @@ export interface operations {
             };
             /** @description There is none of this id */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_executions: {
+        parameters: {
+            query?: {
+                /** @description Only runs that started at or after this RFC 3339 time; default 7 days before `to` */
+                from?: string | null;
+                /** @description Only runs that started before this RFC 3339 time (exclusive); default now */
+                to?: string | null;
+                /** @description Trace id, 32 hex digits; repeatable */
+                trace_id?: string[];
+                /** @description Agent; repeatable */
+                agent_id?: string[];
+                /** @description Status; repeatable */
+                status?: components["schemas"]["Status"][];
+                /** @description Environment; repeatable */
+                environment?: string[];
+                /** @description Version of the agent; repeatable */
+                version?: string[];
+                /** @description What set the run off; repeatable */
+                trigger_type?: components["schemas"]["TriggerType"][];
+                /** @description Error type; repeatable */
+                error_type?: string[];
+                /** @description User; repeatable */
+                user_id?: string[];
+                /** @description Session or conversation; repeatable */
+                session_id?: string[];
+                /** @description Runs that called any of these models; repeatable */
+                model?: string[];
+                /** @description Agent framework; repeatable */
+                framework?: string[];
+                /** @description Shortest duration, in milliseconds; leaves out runs of unknown duration */
+                min_duration_ms?: number | null;
+                /** @description Longest duration, in milliseconds; leaves out runs of unknown duration */
+                max_duration_ms?: number | null;
+                /** @description Lowest cost, in US dollars; leaves out runs of unknown cost */
+                min_cost_usd?: number | null;
+                /** @description Exactly this path, as executions carry it */
+                path?: string | null;
+                /** @description Words in error messages, step names, inputs or outputs of the run or of its steps, in any order; the last may be the beginning of one, and upper and lower case are the same */
+                q?: string | null;
+                /** @description `parquet`, `csv` or `jsonl` (JSON Lines) */
+                format?: components["schemas"]["ExportFormat"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file, as it is read */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.parquet": string;
+                    "text/csv": string;
+                    "application/jsonl": string;
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_steps: {
+        parameters: {
+            query?: {
+                /** @description Only runs that started at or after this RFC 3339 time; default 7 days before `to` */
+                from?: string | null;
+                /** @description Only runs that started before this RFC 3339 time (exclusive); default now */
+                to?: string | null;
+                /** @description Trace id, 32 hex digits; repeatable */
+                trace_id?: string[];
+                /** @description Agent; repeatable */
+                agent_id?: string[];
+                /** @description Status; repeatable */
+                status?: components["schemas"]["Status"][];
+                /** @description Environment; repeatable */
+                environment?: string[];
+                /** @description Version of the agent; repeatable */
+                version?: string[];
+                /** @description What set the run off; repeatable */
+                trigger_type?: components["schemas"]["TriggerType"][];
+                /** @description Error type; repeatable */
+                error_type?: string[];
+                /** @description User; repeatable */
+                user_id?: string[];
+                /** @description Session or conversation; repeatable */
+                session_id?: string[];
+                /** @description Runs that called any of these models; repeatable */
+                model?: string[];
+                /** @description Agent framework; repeatable */
+                framework?: string[];
+                /** @description Shortest duration, in milliseconds; leaves out runs of unknown duration */
+                min_duration_ms?: number | null;
+                /** @description Longest duration, in milliseconds; leaves out runs of unknown duration */
+                max_duration_ms?: number | null;
+                /** @description Lowest cost, in US dollars; leaves out runs of unknown cost */
+                min_cost_usd?: number | null;
+                /** @description Exactly this path, as executions carry it */
+                path?: string | null;
+                /** @description Words in error messages, step names, inputs or outputs of the run or of its steps, in any order; the last may be the beginning of one, and upper and lower case are the same */
+                q?: string | null;
+                /** @description `parquet`, `csv` or `jsonl` (JSON Lines) */
+                format?: components["schemas"]["ExportFormat"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file, as it is read */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.parquet": string;
+                    "text/csv": string;
+                    "application/jsonl": string;
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

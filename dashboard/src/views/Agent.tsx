@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi } from "@tanstack/react-router";
+import { Link, getRouteApi } from "@tanstack/react-router";
 
 import { analyticsQuery } from "../api/queries";
 import { count, duration, percent } from "../format/numbers";
@@ -11,6 +11,7 @@ import { Waiting } from "../ui/Waiting";
 import { useScope } from "../ui/scope";
 import { Charts, MetricCards } from "./Figures";
 import styles from "./Page.module.css";
+import { Suggestions } from "./Suggestions";
 import type { Analytics } from "./figures";
 
 const route = getRouteApi("/agents/$agentId");
@@ -18,17 +19,28 @@ const route = getRouteApi("/agents/$agentId");
 /** One agent: is it healthy, what changed, what fails. */
 export function Agent() {
   const { agentId } = route.useParams();
-  const analytics = useQuery(analyticsQuery(agentId, useScope()));
+  const scope = useScope();
+  const analytics = useQuery(analyticsQuery(agentId, scope));
   if (analytics.error !== null) return <Failure error={analytics.error} retry={() => void analytics.refetch()} />;
   if (analytics.data === undefined) return <Waiting what="the agent's figures" />;
   return (
     <div className={styles.page}>
       <h1>{agentId}</h1>
+      <nav aria-label="Of this agent">
+        <Link to="/executions" search={(search) => ({ ...search, agent: [agentId] })}>
+          Its runs
+        </Link>{" "}
+        ·{" "}
+        <Link to="/executions" search={(search) => ({ ...search, agent: [agentId], status: ["failed", "timeout"] })}>
+          those that failed
+        </Link>
+      </nav>
       <MetricCards analytics={analytics.data} />
       {analytics.data.statistics.total_executions === 0 ? (
         <Notice title="This agent had no runs in this time">Choose a longer time above.</Notice>
       ) : (
         <>
+          <Suggestions agentId={agentId} scope={scope} />
           <Charts analytics={analytics.data} />
           <Panel title="Failures" note="runs that failed, by the type of their error">
             <Failures failures={analytics.data.failure_analysis} />

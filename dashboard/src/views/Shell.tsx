@@ -1,5 +1,6 @@
 import { Link, Outlet } from "@tanstack/react-router";
 
+import { type CommonSearch, readCommon } from "../search";
 import { RangePicker } from "../ui/RangePicker";
 import { ThemeSwitch } from "../ui/ThemeSwitch";
 import styles from "./Shell.module.css";
@@ -12,13 +13,19 @@ export function Shell() {
         Skip to the content
       </a>
       <header className={styles.header}>
-        <Link to="/" search={keepCommon} className={styles.brand}>
+        <Link to="/" search={onlyCommon} className={styles.brand}>
           <img src="/icon.svg" alt="" width={24} height={24} />
           Stepwell
         </Link>
         <nav aria-label="Main">
-          <Link to="/" search={keepCommon} activeProps={{ className: styles.active }} activeOptions={{ exact: true }}>
+          <Link to="/" search={onlyCommon} activeProps={{ className: styles.active }} activeOptions={{ exact: true }}>
             Agents
+          </Link>
+          <Link to="/executions" search={onlyCommon} activeProps={{ className: styles.active }}>
+            Runs
+          </Link>
+          <Link to="/live" search={onlyCommon} activeProps={{ className: styles.active }}>
+            Live
           </Link>
         </nav>
         <div className={styles.tools}>
@@ -33,6 +40,7 @@ export function Shell() {
   );
 }
 
-function keepCommon<Search>(search: Search): Search {
-  return search;
+/** A view's own filters stay behind. */
+function onlyCommon(search: CommonSearch): CommonSearch {
+  return readCommon({ ...search });
 }
