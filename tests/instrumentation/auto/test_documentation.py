@@ -16,4 +16,4 @@ def test_the_table_is_documented() -> None:
 
 def test_every_example_that_knows_nothing_of_stepwell_is_documented() -> None:
     scripts = {path.name for path in (ROOT / "examples").glob("*.py") if "stepwell instrument --" in path.read_text()}
-    assert set(re.findall(r"`examples/(\w+\.py)`", PAGE)) == scripts
+    assert set(re.findall(r"^\| `examples/(\w+\.py)`", PAGE, re.MULTILINE)) == scripts
