@@ -65,6 +65,13 @@ class Framework:
     """A model's SDK is what others build on: its spans are left out where a framework reports the same call."""
 
 
+_CONTENT_ON_SPANS = {
+    "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental",
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY",
+}
+"""OpenTelemetry's own two settings for prompts and answers; else they come apart from the spans, or not at all."""
+
+
 def _openinference(name: str, *, tells_model_calls: bool = True, mutes: tuple[str, ...] = ()) -> Instrumentation:
     package = f"openinference-instrumentation-{name}"
     return Instrumentation(OPENINFERENCE, package, tells_model_calls=tells_model_calls, mutes=mutes)
@@ -76,17 +83,13 @@ def _openllmetry(name: str, *, tells_model_calls: bool = True, before: int | Non
 
 
 def _opentelemetry(name: str) -> Instrumentation:
-    return Instrumentation(OPENTELEMETRY, f"opentelemetry-instrumentation-{name}")
+    return Instrumentation(OPENTELEMETRY, f"opentelemetry-instrumentation-{name}", environment=_CONTENT_ON_SPANS)
 
 
 def _own(switch: str | None = None) -> Instrumentation:
     return Instrumentation(OWN, switch=f"{SWITCHES}:{switch}" if switch else None)
 
 
-_ADK_CONTENT = {
-    "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental",
-    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY",
-}
 _SEMANTIC_KERNEL = "SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS"
 
 AGENT_FRAMEWORKS = (
@@ -145,7 +148,7 @@ AGENT_FRAMEWORKS = (
         "Google ADK",
         ("google-adk",),
         "google.adk",
-        (Instrumentation(OWN, environment=_ADK_CONTENT),),
+        (Instrumentation(OWN, environment=_CONTENT_ON_SPANS),),
         "its own tells all as soon as there is a tracer provider; two settings add prompts and answers",
     ),
     Framework(
@@ -231,7 +234,7 @@ MODEL_SDKS = (
         ("openai",),
         "openai",
         (_openinference("openai"), _openllmetry("openai"), _opentelemetry("openai-v2")),
-        "OpenTelemetry's own sends prompts and answers apart from the spans",
+        "OpenTelemetry's own tells prompts and answers only from some versions on, by two settings",
         kind="model",
     ),
     Framework(
@@ -251,7 +254,7 @@ MODEL_SDKS = (
         ("google-genai",),
         "google.genai",
         (_openinference("google-genai"), _opentelemetry("google-genai")),
-        "OpenTelemetry's own sends prompts and answers apart from the spans",
+        "OpenTelemetry's own tells prompts and answers only from some versions on, by two settings",
         kind="model",
     ),
     *(
