@@ -8,11 +8,12 @@ import numpy as np
 from stepwell_api.insight.detectors.shifts import Series, Shift, shifts_of
 from stepwell_api.insight.finding import Finding, Kind, Saving, Toll
 from stepwell_api.insight.frame import Frame, Mask
-from stepwell_api.insight.significance import binomial_below, fisher_greater, median
+from stepwell_api.insight.significance import binomial_below, fisher_greater, median, rank_sum_above
 from stepwell_api.insight.thresholds import Thresholds
 
 STILL_CLEAR_Z = 1.0
 STARTS_LATER = 0.01
+"""P-value of the first runs after a shift being better than the rest from which on it began later."""
 KEPT = 0.5
 """Part of the effect that the last runs still have to show."""
 
@@ -51,9 +52,10 @@ def holds_on(shift: Shift, limits: Thresholds) -> bool:
 def _slower(frame: Frame, limits: Thresholds, known: Mask, shift: Shift) -> Finding:
     durations = frame.duration_ms[known]
     before, after = median(durations[shift.before]), median(durations[shift.after])
-    first, last = median(durations[shift.first]), median(durations[shift.last])
+    last, later = median(durations[shift.last]), durations[shift.after & ~shift.first]
+    starts_later = len(later) > 0 and rank_sum_above(later, durations[shift.first]) <= STARTS_LATER
     after_all = frame.part(known, shift.after)
-    kept = min(first, last) >= before * (1 + KEPT * (limits.slowdown - 1))
+    kept = last >= before * (1 + KEPT * (limits.slowdown - 1)) and not starts_later
     lasting = float(np.maximum(durations[shift.after] - before, 0.0).sum()) * frame.scale(after_all)
     return Finding(
         Kind.LATENCY_REGRESSION,

@@ -102,17 +102,26 @@ class Season:
 
     def is_free_of_days(self, regressor: Numbers) -> bool:
         """Whether kinds of day explain nothing beside the regressor, on enough runs to tell."""
+        needed = self.by_day.shape[1] - self.by_hour.shape[1]
+        gained, ratio = self._days_beside(regressor)
+        return (
+            gained == needed and ratio <= SEASON_RATIO and (not needed or self._is_mixed(regressor > regressor.mean()))
+        )
+
+    def needs_days(self, regressor: Numbers) -> bool:
+        """Whether kinds of day clearly explain something beside the regressor."""
+        return self._days_beside(regressor)[1] > SEASON_RATIO
+
+    def _days_beside(self, regressor: Numbers) -> tuple[int, float]:
+        """(dimensions, F statistic) of the kinds of day beside the hours and the regressor."""
         basis = basis_of([*self.by_hour.T, regressor])
         wider = basis_of([*self.by_day.T, regressor])
         gained = wider.shape[1] - basis.shape[1]
-        if gained < self.by_day.shape[1] - self.by_hour.shape[1]:
-            return False
         if not gained:
-            return True
+            return 0, 0.0
         left, less = (unexplained(self.ranks, columns) for columns in (basis, wider))
         free = max(len(self.ranks) - wider.shape[1], 1)
-        ratio = float(left @ left - less @ less) / gained / max(float(less @ less) / free, 1e-12)
-        return ratio <= SEASON_RATIO and self._is_mixed(regressor > regressor.mean())
+        return gained, float(left @ left - less @ less) / gained / max(float(less @ less) / free, 1e-12)
 
     def _is_mixed(self, after: Mask) -> bool:
         """Whether enough runs on either side are of a kind of day that the other side has as well."""
@@ -125,34 +134,37 @@ def _indicators(values: Numbers) -> list[Numbers]:
 
 
 def shifts_of(series: Series, *, min_group: int) -> Iterator[Shift]:
-    """Every version against the one before, and the best point in time; the latter alone if no version explains it."""
+    """Every version that explains a shift as well as the best point in time; that one where none does.
+
+    Beside hours alone where kinds of day do not matter, else beside both. Where the window cannot tell the two apart,
+    a version can: releases do not follow the week.
+    """
     if len(series.values) < 2 * min_group:
         return
     season = Season(series.start_s, series.values)
-    in_time, with_days = _best_split(series, season, min_group)
-    if in_time is None:
-        return
-    # Both beside the same: else a version could not be compared with a point in time.
-    releases = _releases(series, min_group)
-    by_version = [_version_shift(series, *release, min_group, with_days=with_days) for release in releases]
-    released = [shift for shift in by_version if shift is not None]
-    explained = [shift for shift in released if _is_as_good(shift, in_time)]
-    # A version that explains less than a point in time only shares some of the runs with it.
-    yield from explained or [in_time]
+    for with_days in (False, True):
+        in_time = _best_split(series, season, min_group, with_days=with_days)
+        if in_time is None:
+            return
+        # Beside the same: else a version could not be compared with a point in time.
+        releases = _releases(series, min_group)
+        by_version = [_version_shift(series, *release, min_group, with_days=with_days) for release in releases]
+        explained = [shift for shift in by_version if shift is not None and _is_as_good(shift, in_time)]
+        told = [shift for shift in explained if with_days or not season.needs_days(shift.after.astype(np.float64))]
+        if told or with_days or season.is_free_of_days(in_time.after.astype(np.float64)):
+            # A version that explains less than a point in time only shares some of the runs with it.
+            yield from told or [in_time]
+            return
 
 
-def _best_split(series: Series, season: Season, min_group: int) -> tuple[Shift | None, bool]:
-    """The clearest split beside hours alone, if days do not matter to it; else the clearest beside both, and True."""
+def _best_split(series: Series, season: Season, min_group: int, *, with_days: bool) -> Shift | None:
+    """The clearest split; ``None`` where there are too few runs on either side of any."""
     candidates = _candidates(series, min_group)
     if not candidates:
-        return None, False
-    z, at = _clearest(series, season, candidates, with_days=False)
-    with_days = not season.is_free_of_days(_after(series, at))
-    if with_days:
-        z, at = _clearest(series, season, candidates, with_days=True)
+        return None
+    z, at = _clearest(series, season, candidates, with_days=with_days)
     _, at = _clearest(series, season, [at, *_between(series, candidates, at)], with_days=with_days)
-    shift = _shift(series, at, None, series.start_s < at, series.start_s >= at, z, len(candidates))
-    return shift, with_days
+    return _shift(series, at, None, series.start_s < at, series.start_s >= at, z, len(candidates))
 
 
 def _clearest(series: Series, season: Season, candidates: Sequence[float], *, with_days: bool) -> tuple[float, float]:
