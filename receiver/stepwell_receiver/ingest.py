@@ -23,7 +23,7 @@ from stepwell_receiver.logs import map_logs
 from stepwell_receiver.mapping import map_request
 from stepwell_receiver.outage import Outage
 from stepwell_receiver.signals import LOGS, METRICS, TRACES, Signal
-from stepwell_receiver.splitting import PART_ITEMS, UNDIVIDED_BYTES, split
+from stepwell_receiver.splitting import PART_BYTES, PART_ITEMS, UNDIVIDED_BYTES, is_one_part, split
 from stepwell_receiver.validation import NOT_STORED, Reason, reject_invalid, reject_invalid_logs, rejection_message
 from stepwell_storage import metrics, step_rows
 from stepwell_storage.commit import Committer
@@ -180,7 +180,7 @@ class Ingest:
             yield read(body)
             return
         async with self._decoding.slot(sender.workspace_id):
-            batch = await self._in_thread(lambda: _read_small(body, read))
+            batch = await self._in_thread(lambda: _read_small(body, read, self.max_body_bytes))
         if batch is not None:
             yield batch
             return
@@ -318,15 +318,17 @@ _READERS: Final[Mapping[str, Callable[[Body, Settings, str | None], _Batch]]] = 
 """How each signal is read from a body that is not compressed."""
 
 
-def _read_small(body: Body, read: Callable[[Body], _Batch]) -> _Batch | None:
+def _read_small(body: Body, read: Callable[[Body], _Batch], max_bytes: int) -> _Batch | None:
     """What a body holds; ``None`` where it is large once it is decompressed."""
-    if len(body.content) > UNDIVIDED_BYTES:
+    is_json = body.media_type is MediaType.JSON
+    limit_bytes = min(UNDIVIDED_BYTES if is_json else PART_BYTES, max_bytes)
+    if len(body.content) > limit_bytes:
         return None
     try:
-        content = decompress(body.content, body.encoding, limit_bytes=UNDIVIDED_BYTES)
+        content = decompress(body.content, body.encoding, limit_bytes=limit_bytes)
     except BodyTooLargeError:
         return None
-    return read(Body(content, body.media_type))
+    return read(Body(content, body.media_type)) if is_json or is_one_part(content) else None
 
 
 def _read_next(parts: Iterator[Body], read: Callable[[Body], _Batch]) -> _Batch | None:

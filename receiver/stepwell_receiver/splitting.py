@@ -18,6 +18,19 @@ _MEMBERS: Final = 2
 _GROUPS: Final = 1
 
 
+def is_one_part(body: bytes) -> bool:
+    """Whether a request need not be split, for its size or for the number of its items.
+
+    Raises:
+        MalformedBodyError: the body is no request.
+    """
+    if len(body) <= UNDIVIDED_BYTES:
+        return True
+    return len(body) <= PART_BYTES and all(
+        number < PART_ITEMS for number, _ in enumerate(_counted(memoryview(body), 2))
+    )
+
+
 def split(body: bytes, *, part_bytes: int = PART_BYTES, part_items: int = PART_ITEMS) -> Iterator[bytes]:
     """The request's parts; one that is small enough is its only part. A single item may be larger than a part.
 

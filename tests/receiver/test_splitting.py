@@ -7,7 +7,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from stepwell_receiver.errors import MalformedBodyError
-from stepwell_receiver.splitting import UNDIVIDED_BYTES, split
+from stepwell_receiver.splitting import UNDIVIDED_BYTES, is_one_part, split
 
 PART_BYTES = 100_000
 
@@ -57,6 +57,19 @@ def test_parts_hold_the_same_in_the_same_order(whole: ExportTraceServiceRequest)
 def test_small_request_stays_whole() -> None:
     body = request((2, 10, 10)).SerializeToString()
     assert list(split(body, part_bytes=10, part_items=1)) == [body]
+
+
+@pytest.mark.parametrize(
+    ("whole", "is_one"),
+    [
+        pytest.param(request((2, 10, 10)), True, id="small"),
+        pytest.param(request((1, 500, 3000)), True, id="few spans"),
+        pytest.param(request((1, 60_000, 10)), False, id="many spans"),
+        pytest.param(request((1, 5, 1_000_000)), False, id="large spans"),
+    ],
+)
+def test_request_of_few_spans_is_one_part(whole: ExportTraceServiceRequest, is_one: bool) -> None:
+    assert is_one_part(whole.SerializeToString()) is is_one
 
 
 def test_what_is_no_request_is_refused() -> None:
