@@ -21,7 +21,7 @@ async def ensure_long_run(url: str, start_ns: int) -> None:
         )
         if known.rowcount:
             return
-        steps = [_step(number, start_ns) for number in range(1, STEPS + 1)]
+        steps = [make_step(number, start_ns) for number in range(1, STEPS + 1)]
         for start in range(0, STEPS, STORED_AT_ONCE):
             async with connection.transaction():
                 await facts.insert_facts(connection, {LOCAL_WORKSPACE_ID: steps[start : start + STORED_AT_ONCE]})
@@ -29,7 +29,7 @@ async def ensure_long_run(url: str, start_ns: int) -> None:
             await folding.fold(connection, batch)
 
 
-def _step(number: int, start_ns: int) -> Step:
+def make_step(number: int, start_ns: int) -> Step:
     """An agent as number 1; below it rounds of ten tool calls each."""
     is_agent, is_round = number == 1, number % 11 == 2
     parent = 1 if is_round else number - (number - 2) % 11
