@@ -1,6 +1,7 @@
 """The life of a receiver: ports that are taken, a database that is away or full, and an end that loses nothing."""
 
 import asyncio
+import gzip
 import socket
 import threading
 from dataclasses import replace
@@ -96,6 +97,16 @@ def test_large_requests_at_the_same_time_are_told_to_come_back(settings: Setting
         assert int(response.headers["retry-after"]) >= 1
         # The budget comes back with the end of the slow request; what is left is the garbage of this one.
         assert _post_until(400, running.otlp_http, bytes(900_000)).status_code == 400
+
+
+def test_limit_below_the_size_of_a_part_holds_after_decompression(settings: Settings) -> None:
+    with receiver(replace(settings, max_request_bytes=200_000)) as running:
+        client = Client(running.otlp_http, running.otlp_grpc)
+        body = trace_request(make_span(name="n" * 300_000)).SerializeToString()
+        headers = {"content-type": PROTOBUF, "content-encoding": "gzip"}
+        response = client.http.post("/v1/traces", content=gzip.compress(body), headers=headers)
+        client.close()
+    assert response.status_code == 413
 
 
 def _post_until(status: int, url: str, body: bytes) -> httpx.Response:
