@@ -38,10 +38,11 @@ class Question:
         return Window(start, stop) if start < stop else None
 
     def edges(self) -> list[Window]:
-        """What is left of the window beside its whole hours."""
+        """What is left of the window beside its whole hours, each part within one hour."""
         hours = self.hours()
         if hours is None:
-            return [self.window] if self.window.start < self.window.stop else []
+            border = min(up_to(self.window.start, HOUR), self.window.stop)
+            hours = Window(border, border)
         edges = Window(self.window.start, hours.start), Window(hours.stop, self.window.stop)
         return [edge for edge in edges if edge.start < edge.stop]
 

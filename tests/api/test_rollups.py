@@ -99,3 +99,15 @@ def _at_edges(start: datetime, stop: datetime) -> list[Row]:
         make_run(9000 + n, start_time=time, duration_ms=100.0 * n, status="failed", error_type="E")
         for n, time in enumerate((start, start + timedelta(minutes=29), stop - timedelta(minutes=1)))
     ]
+
+
+async def test_hours_are_apart_in_a_window_without_a_whole_one(api: httpx.AsyncClient, database_url: str) -> None:
+    border = START + timedelta(hours=1)
+    runs = [make_run(number + 1, start_time=border + timedelta(minutes=10 * number)) for number in (-1, 1, 2)]
+    await store_runs(database_url, runs)
+    window = {"from": (border - timedelta(minutes=15)).isoformat(), "to": (border + timedelta(minutes=30)).isoformat()}
+    told = (await api.get("/api/v1/analytics", params=window)).json()["execution_patterns"]
+    assert [(hour["hour"], hour["execution_count"]) for hour in told] == [
+        ("2026-03-01T00:00:00Z", 1),
+        ("2026-03-01T01:00:00Z", 2),
+    ]

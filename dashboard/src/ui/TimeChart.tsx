@@ -112,7 +112,9 @@ function plotted(series: Series, style: CSSStyleDeclaration): uPlot.Series {
     spanGaps: false,
     value: (_, value: number | null) => series.format(value),
     ...(series.isDashed === true ? { dash: [6, 4] } : {}),
-    ...(series.shape === "bars" && bars !== undefined ? { fill: colour, paths: bars({ size: [0.9, 24] }) } : {}),
+    ...(series.shape === "bars" && bars !== undefined
+      ? { fill: colour, width: 0, points: { show: false }, paths: bars({ size: [0.9, 24] }) }
+      : {}),
   };
 }
 

@@ -9,12 +9,18 @@ const countOf = (value: number | null) => count(value);
 const durationOf = (value: number | null) => duration(value);
 const costOf = (value: number | null) => cost(value);
 
-/** Hours without runs are left out of the answer; a chart needs them, or its line would run through them. */
+const HOUR_MS = 3_600_000;
+
+/**
+ * Hours without runs are left out of the answer; a chart needs them, or its line would run through them. One more on
+ * either side tells the chart how wide an hour is where runs are in a single one.
+ */
 export function everyHour(hours: readonly string[]): number[] {
   const known = hours.map((hour) => Date.parse(hour));
   const [first, last] = [known[0], known[known.length - 1]];
   if (first === undefined || last === undefined) return [];
-  return Array.from({ length: Math.round((last - first) / 3_600_000) + 1 }, (_, place) => first + place * 3_600_000);
+  const start = first - HOUR_MS;
+  return Array.from({ length: Math.round((last - start) / HOUR_MS) + 2 }, (_, place) => start + place * HOUR_MS);
 }
 
 /** Values by the hour, `null` in hours without any. */
