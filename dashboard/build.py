@@ -94,9 +94,11 @@ def run_node(script: Path, *arguments: str | Path) -> None:
         DashboardError: it failed; with what it printed.
     """
     node = node_folder() / "bin" / "node"
-    path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    # Trust what the machine trusts, as scripts/setup does.
+    environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
+    environment["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     command = [node, script, *arguments]
-    done = subprocess.run(command, cwd=FOLDER, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise DashboardError(f"{script.stem} {arguments[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
