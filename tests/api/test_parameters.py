@@ -12,7 +12,7 @@ from stepwell_storage.settings import Settings
 
 LIST = "/api/v1/executions"
 STATUSES = ["pending", "running", "success", "failed", "timeout", "cancelled"]
-ONE_RUN = ["limit", "cursor"]
+STEPS_OF_A_RUN = ["limit", "cursor", "first"]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def unconnected() -> AsyncIterator[httpx.AsyncClient]:
         (LIST, "user=ann", "user", list(parameters.ExecutionListParameters.model_json_schema()["properties"])),
         (LIST, "from_=2026-02-03T00:00:00Z", "from_", ...),
         (f"{LIST}/abc", "limit=1", "limit", None),
-        (f"{LIST}/abc/steps", "status=failed", "status", ONE_RUN),
+        (f"{LIST}/abc/steps", "status=failed", "status", STEPS_OF_A_RUN),
         (f"{LIST}/a%00b", "", "execution_id", None),
         ("/api/v1/agents/a%00b/analytics", "", "agent_id", None),
         ("/api/v1/analytics", "agent_id=a", "agent_id", ["from", "to", "environment", "version"]),

@@ -39,7 +39,8 @@ def _expected(step: Step) -> dict[str, Any]:
     for name, value in step._asdict().items():
         is_document = name.endswith("_json") and value is not None
         row[COLUMNS.get(name, name)] = json.loads(value) if is_document else value
-    del row["is_live"]
+    # Told by the table and, of live steps, by their attributes; they have no columns.
+    del row["is_live"], row["seen_ns"]
     row["start_time"], row["end_time"] = step.start_ns, step.end_ns
     row["flags"] = list(step.flags)
     row["checkpoints"] = [
