@@ -130,7 +130,7 @@ trace.set_tracer_provider(provider)
 client = stepwell.configure(environment="staging", service_name="ours")
 assert stepwell.configure() is client
 assert trace.get_tracer_provider() is provider
-with provider.get_tracer("their.library").start_as_current_span("theirs"):
+with provider.get_tracer("theirs").start_as_current_span("theirs"):
     with stepwell.agent("run"):
         pass
 stepwell.flush()
