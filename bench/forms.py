@@ -7,7 +7,7 @@ COPY writes them; so a filled form is what receiver and worker would have writte
 import random
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -17,9 +17,10 @@ from bench.texts import Texts
 from psycopg import conninfo, sql
 
 from stepwell_migrations import runner
-from stepwell_storage import facts, folding
+from stepwell_storage import facts, folding, searching
 from stepwell_storage.database import connect
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID
+from stepwell_storage.words import words_in
 
 TABLES = ("step_facts", "trace_windows", "execution_keys", "agent_executions")
 TIMES = ("start_time", "end_time", "last_activity_at", "earliest", "latest")
@@ -29,7 +30,7 @@ ID_COLUMNS = frozenset(
 STORED_AT_ONCE = 200
 BASE = datetime.fromtimestamp(BASE_NS // 10**9, UTC)
 MICROSECOND = timedelta(microseconds=1)
-PLACEHOLDER = re.compile(rf"{NUMBER}|{USER}|{SESSION}|@\d+:\d+@")
+PLACEHOLDER = re.compile(rf"{NUMBER}|{USER}|{SESSION}|slot\d+of\d+")
 WORD = re.compile(r"[0-9a-f]{32}|[0-9a-f]{16}")
 
 
@@ -41,6 +42,8 @@ class Form:
     offsets_us: set[int] = field(default_factory=set)
     span_ids: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
+    words: frozenset[str] = frozenset()
+    """What the run is searched by, placeholders included."""
     execution_id: str = ""
     steps: int = 0
 
@@ -49,13 +52,19 @@ class Form:
         trace_id = chance.randbytes(16).hex()
         values = {f"t{offset_us}": _timestamp(start_us + offset_us) for offset_us in self.offsets_us}
         values |= {span_id: chance.randbytes(8).hex() for span_id in self.span_ids}
-        values |= {text: texts.text(chance, int(text[1:-1].partition(":")[2])) for text in self.texts}
+        values |= {text: texts.text(chance, int(text.partition("of")[2])) for text in self.texts}
         values["trace"] = trace_id
         values[NUMBER] = str(chance.randrange(10**9, 10**10))
         values[USER] = f"user-{int(chance.paretovariate(0.5)) % 50_000}"
         values[SESSION] = f"session-{chance.randrange(200_000)}"
         values["id"] = str(uuid.uuid5(LOCAL_WORKSPACE_ID, self.execution_id % values))
+        values["words"] = " ".join(self._words(values))
         return {table: form % values for table, form in self.lines.items()}
+
+    def _words(self, values: Mapping[str, str]) -> set[str]:
+        """The words of a run that has these texts."""
+        slots = [word for word in self.words if word in values]
+        return self.words.difference(slots).union(*(words_in(values[slot]) for slot in slots))
 
     def add(self, table: str, names: Sequence[str], values: Sequence[str], trace_id: str) -> None:
         """Takes in a row."""
@@ -73,10 +82,13 @@ class Form:
             return f"%(t{offset_us})s"
         if table == "agent_executions" and name == "id":
             return "%(id)s"
+        if name == "words":
+            self.words = frozenset(value.split())
+            return "%(words)s"
 
         def slot(match: re.Match[str]) -> str:
             found = match.group()
-            if found.startswith("@"):
+            if found.startswith("slot"):
                 self.texts.add(found)
             elif WORD.fullmatch(found):
                 if found == trace_id:
@@ -112,6 +124,7 @@ async def _fold_and_read(url: str, templates: Sequence[Template]) -> tuple[dict[
                 await facts.insert_facts(connection, {LOCAL_WORKSPACE_ID: steps})
             for batch in folding.batches(await folding.waiting(connection)):
                 await folding.fold(connection, batch)
+        await searching.read_words(connection, rested=timedelta(0))
         forms = {template.steps[0].trace_id.hex(): Form() for template in templates}
         copies = {table: await _read_table(connection, table, forms) for table in TABLES}
     return copies, list(forms.values())

@@ -1,7 +1,7 @@
 """Runs of fifty agents as steps, mapped by the product's own code: what the data set copies with other ids and texts.
 
 Where every run has something of its own, a template has a placeholder: `NUMBER`, `USER`, `SESSION`, and for texts
-``@place:sentences@``.
+``slot<place>of<sentences>``, a single word.
 """
 
 import random
@@ -110,7 +110,7 @@ class _Run:
 
     def _text(self, sentences: int) -> str:
         self._texts += 1
-        return f"@{self._texts}:{sentences}@"
+        return f"slot{self._texts}of{sentences}"
 
     def _model(self, reason: str) -> wire.Span:
         chance, model = self._chance, self.plan.model
