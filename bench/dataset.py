@@ -26,8 +26,7 @@ from bench.counting import count_runs
 from bench.forms import Form, make_forms
 from bench.templates import make_templates
 from bench.texts import Texts
-from sqlalchemy.dialects.postgresql import dialect
-from sqlalchemy.schema import CreateIndex, DropIndex
+from sqlalchemy import Engine, create_engine
 
 from stepwell_migrations import runner
 from stepwell_storage import partitions
@@ -92,18 +91,22 @@ async def _prepare(url: str, executions: int, days: int, stop: datetime, streams
     runner.migrate(url)
     async with await connect(url) as connection:
         await partitions.ensure_days(connection, [stop.date() - timedelta(days=back) for back in range(-1, days + 1)])
-        await connection.execute(DropIndex(WORDS).compile(dialect=dialect()).string)
+    WORDS.drop(_engine(url))
     templates = make_templates(random.Random(SEED))
     copies, forms = await make_forms(url, templates)
     weights = list(accumulate(template.weight for template in templates))
     return _Plan(url, copies, forms, weights, executions, days, stop, streams)
 
 
+def _engine(url: str) -> Engine:
+    source = url.replace("postgresql:", "postgresql+psycopg:", 1)
+    return create_engine(source, connect_args={"options": "-c maintenance_work_mem=1GB"})
+
+
 async def settle(url: str) -> None:
     """What follows from the rows and is kept beside them, and the statistics and visibility that autovacuum makes."""
+    WORDS.create(_engine(url))
     async with await connect(url) as connection:
-        await connection.execute("SET maintenance_work_mem = '1GB'")
-        await connection.execute(CreateIndex(WORDS).compile(dialect=dialect()).string)
         await count_runs(connection)
         await connection.execute("VACUUM (ANALYZE)")
         await connection.execute("CHECKPOINT")

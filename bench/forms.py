@@ -61,7 +61,7 @@ class Form:
         values["words"] = " ".join(self._words(values))
         return {table: form % values for table, form in self.lines.items()}
 
-    def _words(self, values: Mapping[str, str]) -> set[str]:
+    def _words(self, values: Mapping[str, str]) -> frozenset[str]:
         """The words of a run that has these texts."""
         slots = [word for word in self.words if word in values]
         return self.words.difference(slots).union(*(words_in(values[slot]) for slot in slots))
