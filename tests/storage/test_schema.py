@@ -91,8 +91,10 @@ def test_every_tenant_table_and_index_starts_with_the_workspace() -> None:
     for table in schema.metadata.tables.values():
         if table.name not in without:
             assert next(iter(table.primary_key.columns)).name == "workspace_id", table.name
-        # Text search over workspaces: an index over uuid and tsvector needs an extension.
-        for index in table.indexes - {i for i in table.indexes if i.name == "agent_executions_words"}:
+        for index in table.indexes:
+            # What is in a text or an array is found by GIN, which takes no uuid beside it without an extension.
+            if index.dialect_options["postgresql"]["using"] == "gin":
+                continue
             assert next(iter(index.columns)).name == "workspace_id", index.name
 
 

@@ -134,6 +134,7 @@ for _index, _column in (
 word_vector: Final = func.array_to_tsvector(func.string_to_array(agent_executions.c.words, text("' '")))
 """An execution's words as they are searched; the index is found by this very expression."""
 Index("agent_executions_words", word_vector, postgresql_using="gin")
+Index("agent_executions_models", agent_executions.c.models, postgresql_using="gin")
 Index(
     "agent_executions_unread",
     agent_executions.c.workspace_id,
