@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, any_, cast, exists, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Text, and_, any_, cast, exists, func, literal, or_, select, text, true
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from stepwell_api.parameters import ExecutionFilters
 from stepwell_api.times import Window
 from stepwell_storage.schema import agent_executions as runs
-from stepwell_storage.schema import live_steps, step_facts, step_logs, trace_windows, word_vector
+from stepwell_storage.schema import live_steps, path_hash, step_facts, step_logs, trace_windows, word_vector
 from stepwell_storage.words import search_query, words_in
 
 ESCAPE = "\\"
@@ -102,6 +102,7 @@ def _ranges(filters: ExecutionFilters) -> Iterator[ColumnElement[bool]]:
 
 def _path(filters: ExecutionFilters) -> Iterator[ColumnElement[bool]]:
     if filters.path is not None:
+        yield path_hash == func.hashtextextended(filters.path, text("0"))
         yield runs.c.path == filters.path
 
 

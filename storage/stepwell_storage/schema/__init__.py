@@ -5,7 +5,14 @@ Queries that are known beforehand are SQL texts in ``sql/``.
 """
 
 from stepwell_storage.schema.columns import SCHEMA, metadata, views
-from stepwell_storage.schema.executions import agent_executions, execution_keys, execution_steps, tokens, word_vector
+from stepwell_storage.schema.executions import (
+    agent_executions,
+    execution_keys,
+    execution_steps,
+    path_hash,
+    tokens,
+    word_vector,
+)
 from stepwell_storage.schema.facts import (
     dirty_processes,
     dirty_traces,
@@ -41,6 +48,7 @@ __all__ = [
     "live_steps",
     "memory_samples",
     "metadata",
+    "path_hash",
     "retention",
     "rollup_complete_days",
     "rollup_days",

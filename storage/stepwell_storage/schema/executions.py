@@ -99,6 +99,10 @@ _recent = (agent_executions.c.start_time.desc(), agent_executions.c.execution_id
 Index("agent_executions_recent", agent_executions.c.workspace_id, *_recent)
 Index("agent_executions_agent", agent_executions.c.workspace_id, agent_executions.c.agent_id, *_recent)
 Index("agent_executions_status", agent_executions.c.workspace_id, agent_executions.c.status, *_recent)
+Index("agent_executions_environment", agent_executions.c.workspace_id, agent_executions.c.environment, *_recent)
+path_hash: Final = func.hashtextextended(agent_executions.c.path, text("0"))
+"""Stands for an execution's path, which may be longer than an index takes."""
+Index("agent_executions_path", agent_executions.c.workspace_id, path_hash, *_recent)
 Index(
     "agent_executions_running",
     agent_executions.c.workspace_id,
