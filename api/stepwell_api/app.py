@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from stepwell_api.compression import CompressingMiddleware
 from stepwell_api.context import Context
 from stepwell_api.dashboard import Dashboard
 from stepwell_api.live.hub import Hub
@@ -93,6 +94,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(routes.router)
     answer_with_problems(app)
     app.router.default = Dashboard(app.router.default)
+    app.add_middleware(CompressingMiddleware)
     app.add_middleware(ObservingMiddleware)
     return app
 

@@ -4,12 +4,17 @@ Payloads are never parsed on their way to the client. That is faster, and it is 
 nesting, both legal in ``jsonb``, arrive as they were sent.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVarTuple
 
 import orjson
 from sqlalchemy import Result
 from starlette.responses import Response
+
+MADE_INLINE: Final = 1_000
+"""Answers about more rows than this are made in a thread, so that other requests go on meanwhile."""
+Arguments = TypeVarTuple("Arguments")
 
 
 def json_response(content: Any) -> Response:
@@ -32,3 +37,10 @@ def read_items(result: Result[Any]) -> list[dict[str, Any]]:
     # SQLAlchemy's names are a subclass of str, which orjson does not take for keys.
     names = list(map(str, result.keys()))
     return [dict(zip(names, row, strict=True)) for row in result]
+
+
+async def without_waiting(rows: int, make: Callable[[*Arguments], Response], *arguments: *Arguments) -> Response:
+    """What `make` makes of so many rows, without keeping other requests waiting."""
+    if rows <= MADE_INLINE:
+        return make(*arguments)
+    return await asyncio.to_thread(make, *arguments)

@@ -7,78 +7,71 @@ steps, which agents do produce, would be more than most JSON parsers take.
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
-from stepwell_storage.model import Execution, Placement
-from stepwell_storage.times import to_datetime
+from stepwell_api.run_steps import RunStep, operation_of, status_of
 
 
-def execution_graph(execution: Execution) -> dict[str, Any]:
-    """The graph of a folded run: ``{nodes, edges, path}``."""
-    placements = execution.placements
+def execution_graph(steps: Sequence[RunStep], path: str) -> dict[str, Any]:
+    """The graph of a run's steps, in their order: ``{nodes, edges, path}``."""
     return {
-        "nodes": [_node(placement, placements) for placement in placements],
-        "edges": [*_child_edges(placements), *_sequence_edges(placements)],
-        "path": execution.path,
+        "nodes": [_node(step) for step in steps],
+        "edges": [*_child_edges(steps), *_sequence_edges(steps)],
+        "path": path,
     }
 
 
-def parent_of(placement: Placement, placements: Sequence[Placement]) -> str | None:
-    """Span id of the step's parent within the run; ``None`` for its top step."""
-    if placement.parent_index is None:
-        return None
-    return placements[placement.parent_index].step.span_id.hex()
-
-
-def _node(placement: Placement, placements: Sequence[Placement]) -> dict[str, Any]:
-    step = placement.step
+def _node(step: RunStep) -> dict[str, Any]:
+    place, outline = step
+    parent = step.parent
     return {
-        "span_id": step.span_id.hex(),
-        "step_index": placement.index,
-        "step_name": step.step_name,
-        "step_type": step.step_type,
-        "operation": placement.operation,
-        "status": placement.status,
-        "start_time": to_datetime(step.start_ns),
-        "end_time": None if step.end_ns is None else to_datetime(step.end_ns),
-        "duration_ms": step.duration_ms,
-        "self_duration_ms": placement.self_duration_ms,
-        "critical_path": placement.on_critical_path,
-        "attempt": placement.attempt,
-        "parent": parent_of(placement, placements),
-        "depth": placement.depth,
-        "agent_name": step.agent_name or step.span_agent_name,
-        "model": step.model,
-        "error_type": step.error_type,
+        "span_id": place.span_id.hex(),
+        "step_index": place.index,
+        "step_name": outline.step_name,
+        "step_type": outline.step_type,
+        "operation": operation_of(place, outline),
+        "status": status_of(place, outline),
+        "start_time": outline.start_time,
+        "end_time": outline.end_time,
+        "duration_ms": outline.duration_ms,
+        "self_duration_ms": place.self_duration_ms,
+        "critical_path": place.on_critical_path,
+        "attempt": place.attempt,
+        "parent": None if parent is None else parent.hex(),
+        "depth": place.depth,
+        "agent_name": outline.agent_name,
+        "model": outline.model,
+        "error_type": outline.error_type,
     }
 
 
-def _child_edges(placements: Sequence[Placement]) -> Iterator[dict[str, str]]:
-    for placement in placements:
-        parent = parent_of(placement, placements)
-        if parent is not None:
-            yield _edge(parent, placement.step.span_id.hex(), "child")
+def _child_edges(steps: Sequence[RunStep]) -> Iterator[dict[str, str]]:
+    for step in steps:
+        if step.parent is not None:
+            yield _edge(step.parent, step.place.span_id, "child")
 
 
-def _sequence_edges(placements: Sequence[Placement]) -> Iterator[dict[str, str]]:
+def _sequence_edges(steps: Sequence[RunStep]) -> Iterator[dict[str, str]]:
     """From each step to those siblings that it was the last to end before: parallel steps share a predecessor."""
-    siblings: dict[int | None, list[Placement]] = defaultdict(list)
-    for placement in placements:
-        siblings[placement.parent_index].append(placement)
+    siblings: dict[bytes | None, list[RunStep]] = defaultdict(list)
+    for step in steps:
+        siblings[step.parent].append(step)
     for group in siblings.values():
-        ended = sorted((p.step.end_ns, p.index) for p in group if p.step.end_ns is not None)
-        for placement in group:
-            before = _last_ended_before(placement, ended)
+        by_index = {step.place.index: step.place.span_id for step in group}
+        ended = sorted((s.outline.end_time, s.place.index) for s in group if s.outline.end_time is not None)
+        for step in group:
+            before = _last_ended_before(step, ended)
             if before is not None:
-                yield _edge(placements[before].step.span_id.hex(), placement.step.span_id.hex(), "sequence")
+                yield _edge(by_index[before], step.place.span_id, "sequence")
 
 
-def _last_ended_before(placement: Placement, ended: Sequence[tuple[int, int]]) -> int | None:
+def _last_ended_before(step: RunStep, ended: Sequence[tuple[datetime, int]]) -> int | None:
     """Index of the sibling that ended last before the step started; of equals, the one before it in the run."""
     # Steps of no length that start together would else precede each other in a circle.
-    position = bisect_right(ended, (placement.step.start_ns, placement.index - 1))
+    position = bisect_right(ended, (step.outline.start_time, step.place.index - 1))
     return ended[position - 1][1] if position else None
 
 
-def _edge(start: str, end: str, kind: str) -> dict[str, str]:
-    return {"from": start, "to": end, "kind": kind}
+def _edge(start: bytes, end: bytes, kind: str) -> dict[str, str]:
+    return {"from": start.hex(), "to": end.hex(), "kind": kind}

@@ -216,6 +216,14 @@ class ExportParameters(ExecutionFilters):
     ] = ExportFormat.JSONL
 
 
+class ExecutionParameters(Parameters):
+    """What is told of a single run."""
+
+    graph: Annotated[
+        bool, Field(description="Whether `execution_graph` is told; false for long runs whose row alone is wanted")
+    ] = True
+
+
 class StepListParameters(PageParameters):
     """Page of the steps of a run."""
 
@@ -263,9 +271,7 @@ class LiveEventsParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     agent_id: Annotated[list[Text], Field(description="Runs of this agent only; repeatable")] = []
-    status: Annotated[
-        list[StatusWord], Field(description="Events of runs that have this status then; repeatable")
-    ] = []
+    status: Annotated[list[StatusWord], Field(description="Events of runs that have this status then; repeatable")] = []
 
 
 class PatternsParameters(AnalyticsParameters):

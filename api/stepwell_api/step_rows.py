@@ -225,7 +225,7 @@ def _facts(place: Place, step: Step) -> dict[str, Any]:
         "model": step.model,
         "provider": step.provider,
         "api_calls": _api_calls(step),
-        "tokens_used": _tokens_used(step),
+        "tokens_used": tokens_of(step),
         "prompt_tokens": step.prompt_tokens,
         "completion_tokens": step.completion_tokens,
         "cache_read_tokens": step.cache_read_tokens,
@@ -245,7 +245,8 @@ def _step_id(workspace_id: UUID, step: Step) -> UUID:
     return UUID(hashlib.md5(name.encode(), usedforsecurity=False).hexdigest())
 
 
-def _tokens_used(step: Step) -> int | None:
+def tokens_of(step: Step) -> int | None:
+    """Input and output tokens together; ``None`` where neither is known."""
     if step.prompt_tokens is None and step.completion_tokens is None:
         return None
     return (step.prompt_tokens or 0) + (step.completion_tokens or 0)

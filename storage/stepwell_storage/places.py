@@ -6,8 +6,7 @@ has to be folded anew.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from stepwell_storage.arrays import array_of
 from stepwell_storage.model import Execution, Placement, Status, Step
@@ -22,12 +21,11 @@ _STATUSES: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a step stands in its run, and what the other steps make of it."""
+class Place(NamedTuple):
+    """Where a step stands in its run, and what the other steps make of it; a tuple because a run may have many."""
 
     span_id: bytes
-    index: int
+    index: int  # type: ignore[assignment]  # of the step in its run; nobody looks for values in a place
     depth: int
     attempt: int
     has_parent: bool
@@ -82,18 +80,19 @@ def read_places(first: int, rows: Iterable[Sequence[Any]], duplicates: dict[byte
 
     `duplicates` has the span ids of repeated reports, with the index of the step that each repeats.
     """
+    told = (None, *_STATUSES)
     return [
         Place(
-            span_id=span_id,
-            index=index,
-            depth=depth,
-            attempt=attempt,
-            has_parent=bool(mark & _HAS_PARENT),
-            duplicate_of=duplicates.get(span_id),
-            counts_tokens=bool(mark & _COUNTS_TOKENS),
-            self_duration_ms=self_ms,
-            on_critical_path=bool(mark & _IS_CRITICAL),
-            told_status=_STATUSES[(mark >> _STATUS_SHIFT) - 1] if mark >> _STATUS_SHIFT else None,
+            span_id,
+            index,
+            depth,
+            attempt,
+            mark & _HAS_PARENT != 0,
+            duplicates.get(span_id),
+            mark & _COUNTS_TOKENS != 0,
+            self_ms,
+            mark & _IS_CRITICAL != 0,
+            told[mark >> _STATUS_SHIFT],
         )
         for index, (span_id, attempt, depth, mark, self_ms) in enumerate(rows, first)
     ]

@@ -142,7 +142,7 @@ class Execution(ExecutionSummary):
         description="States that the agent saved to resume from, in order, each with `id`, `time`, `state`, "
         "`step_name`, `span_id` and `resume` (what its framework needs to go on from there, or null)"
     )
-    execution_graph: ExecutionGraph
+    execution_graph: ExecutionGraph | None = Field(description="The steps as a graph; null where `graph` is false")
     siblings: list[Sibling] = Field(description="The other runs of the trace, by start")
 
 

@@ -1,5 +1,6 @@
 """``/executions``: lists of runs, single runs, and the steps of one."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,16 +8,24 @@ from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from stepwell_api import execution_rows, step_rows
+from stepwell_api import execution_rows, run_steps, step_rows
 from stepwell_api.context import Serving, Workspace
-from stepwell_api.encoding import json_response
+from stepwell_api.encoding import json_response, without_waiting
 from stepwell_api.execution_rows import COUNTED_EXACTLY, Located
 from stepwell_api.graph import execution_graph
 from stepwell_api.models.executions import Execution, ExecutionPage, StepPage
+from stepwell_api.models.timeline import Timeline
 from stepwell_api.pagination import Position, question_of, write_cursor
-from stepwell_api.parameters import ExecutionListParameters, Parameters, StepListParameters
+from stepwell_api.parameters import (
+    ExecutionListParameters,
+    ExecutionParameters,
+    Parameters,
+    StepListParameters,
+)
 from stepwell_api.problems import not_found, shown
 from stepwell_api.routes.asking import NOT_FOUND, PREFIX, ExecutionId, make_router, position_of, window_of
+from stepwell_api.run_steps import RunStep
+from stepwell_api.timeline import timeline_of
 
 router = make_router("executions")
 
@@ -52,17 +61,45 @@ async def list_executions(
 
 @router.get("/executions/{execution_id}", response_model=Execution, responses=NOT_FOUND, operation_id="get_execution")
 async def get_execution(
-    execution_id: ExecutionId, _: Annotated[Parameters, Query()], workspace_id: Workspace, serving: Serving
+    execution_id: ExecutionId,
+    parameters: Annotated[ExecutionParameters, Query()],
+    workspace_id: Workspace,
+    serving: Serving,
 ) -> Response:
     """One run with its input, output, checkpoints, its steps as a graph, and the other runs of its trace."""
     async with serving.engine.connect() as connection:
         located, row = await read_execution(connection, workspace_id, execution_id)
-        folded = await step_rows.fold_run(connection, workspace_id, located)
+        steps = await run_steps.read_run(connection, workspace_id, located) if parameters.graph else []
         siblings = await execution_rows.read_siblings(connection, workspace_id, located)
         row["payload_expired"] = await execution_rows.has_lost_payload(connection, workspace_id, located)
-    graph = execution_graph(folded) if folded else {"nodes": [], "edges": [], "path": row["path"]}
-    linked = [{**sibling, "href": f"{PREFIX}/executions/{sibling['execution_id']}"} for sibling in siblings]
-    return json_response({**row, "execution_graph": graph, "siblings": linked})
+    row["siblings"] = [{**sibling, "href": f"{PREFIX}/executions/{sibling['execution_id']}"} for sibling in siblings]
+    return await without_waiting(len(steps), _run_response, row, steps if parameters.graph else None)
+
+
+def _run_response(row: dict[str, Any], steps: Sequence[RunStep] | None) -> Response:
+    graph = None if steps is None else execution_graph(steps, row["path"])
+    return json_response({**row, "execution_graph": graph})
+
+
+@router.get(
+    "/executions/{execution_id}/timeline",
+    response_model=Timeline,
+    responses=NOT_FOUND,
+    operation_id="get_execution_timeline",
+)
+async def get_execution_timeline(
+    execution_id: ExecutionId, _: Annotated[Parameters, Query()], workspace_id: Workspace, serving: Serving
+) -> Response:
+    """All steps of one run by columns: what a chart of many thousand steps needs, without what they carried."""
+    async with serving.engine.connect() as connection:
+        located, row = await read_execution(connection, workspace_id, execution_id)
+        steps = await run_steps.read_run(connection, workspace_id, located)
+    return await without_waiting(len(steps), _timeline_response, row, steps)
+
+
+def _timeline_response(row: dict[str, Any], steps: Sequence[RunStep]) -> Response:
+    named = {name: row[name] for name in ("execution_id", "updated_at")}
+    return json_response({**named, **timeline_of(steps, row["start_time"])})
 
 
 @router.get(

@@ -53,6 +53,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/executions/{execution_id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Execution Timeline
+         * @description All steps of one run by columns: what a chart of many thousand steps needs, without what they carried.
+         */
+        get: operations["get_execution_timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/executions/{execution_id}/steps": {
         parameters: {
             query?: never;
@@ -1206,7 +1226,8 @@ export interface components {
              * @description States that the agent saved to resume from, in order, each with `id`, `time`, `state`, `step_name`, `span_id` and `resume` (what its framework needs to go on from there, or null)
              */
             checkpoints: unknown[];
-            execution_graph: components["schemas"]["ExecutionGraph"];
+            /** @description The steps as a graph; null where `graph` is false */
+            execution_graph: components["schemas"]["ExecutionGraph"] | null;
             /**
              * Siblings
              * @description The other runs of the trace, by start
@@ -3069,6 +3090,102 @@ export interface components {
             to: string;
         };
         /**
+         * Timeline
+         * @description All steps of a run by columns.
+         */
+        Timeline: {
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Start Time
+             * Format: date-time
+             * @description The run's start, which `start_ms` counts from
+             */
+            start_time: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description As of the run: the columns change with it
+             */
+            updated_at: string;
+            /**
+             * Total
+             * @description Length of every column
+             */
+            total: number;
+            /**
+             * Texts
+             * @description Names, types and the like, each once
+             */
+            texts: string[];
+            columns: components["schemas"]["TimelineColumns"];
+        };
+        /**
+         * TimelineColumns
+         * @description One list for each figure, all in order of the steps and of the same length; texts are places in `texts`.
+         */
+        TimelineColumns: {
+            /**
+             * Step Index
+             * @description Place in the run, from 0
+             */
+            step_index: number[];
+            /** Step Name */
+            step_name: number[];
+            /** Step Type */
+            step_type: number[];
+            /** Operation */
+            operation: number[];
+            /** Status */
+            status: number[];
+            /** Agent Name */
+            agent_name: (number | null)[];
+            /** Model */
+            model: (number | null)[];
+            /** Error Type */
+            error_type: (number | null)[];
+            /**
+             * Depth
+             * @description Steps above it in this run; a step's own steps follow it directly
+             */
+            depth: number[];
+            /**
+             * Attempt
+             * @description 1 for the first call, 2 for the first repetition after a failure, and so on
+             */
+            attempt: number[];
+            /**
+             * Critical Path
+             * @description 1 for steps on the chain that decided when the run ended, else 0
+             */
+            critical_path: number[];
+            /**
+             * Start Ms
+             * @description Milliseconds after `start_time`
+             */
+            start_ms: number[];
+            /**
+             * Duration Ms
+             * @description Milliseconds; null while the step runs
+             */
+            duration_ms: (number | null)[];
+            /**
+             * Self Duration Ms
+             * @description Milliseconds in which none of its own steps ran
+             */
+            self_duration_ms: (number | null)[];
+            /**
+             * Tokens
+             * @description Input and output tokens, where the run counts this step's
+             */
+            tokens: (number | null)[];
+            /**
+             * Cost Usd
+             * @description US dollars, where the run counts this step's
+             */
+            cost_usd: (number | null)[];
+        };
+        /**
          * TokensUsed
          * @description Tokens of a run by class, each counted once; a class that no step tells is left out.
          */
@@ -3267,7 +3384,10 @@ export interface operations {
     };
     get_execution: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whether `execution_graph` is told; false for long runs whose row alone is wanted */
+                graph?: boolean;
+            };
             header?: never;
             path: {
                 /** @description An execution's id, or a trace's id for its first execution */
@@ -3361,6 +3481,83 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Deletion"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_execution_timeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An execution's id, or a trace's id for its first execution */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
                 };
             };
             /** @description A cursor of another list, or a time without its offset from UTC */

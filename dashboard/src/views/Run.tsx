@@ -34,7 +34,7 @@ export function Run() {
 function Shown({ run }: { run: Run }) {
   const { step } = route.useSearch();
   const navigate = useNavigate({ from: "/executions/$executionId" });
-  const { nodes } = run.execution_graph;
+  const nodes = run.execution_graph?.nodes ?? [];
   const index = step ?? firstShown(nodes);
   return (
     <div className={page["page"]}>

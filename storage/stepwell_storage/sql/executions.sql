@@ -77,3 +77,28 @@ CROSS JOIN LATERAL (
     LIMIT %(limit)s
 ) AS line
 ORDER BY line.span_id, line.time, line.record_key
+
+-- name: read_run_places
+-- The places of all steps of an execution and the window of its trace; see places.py. Nulls in place of the arrays: it
+-- was folded before these were kept.
+SELECT w.earliest, w.latest, e.step_span_ids, e.step_attempts, e.step_depths, e.step_marks, e.step_self_ms,
+       e.duplicate_span_ids, e.duplicates_of
+FROM analytics.agent_executions e
+JOIN analytics.trace_windows w ON w.workspace_id = e.workspace_id AND w.trace_id = %(trace_id)s
+WHERE e.workspace_id = %(workspace_id)s AND e.execution_id = %(execution_id)s AND e.start_time = %(start_time)s
+
+-- name: read_run_steps
+-- What charts and graphs need of all steps of a trace, in no order. A span may have several rows.
+SELECT span_id, parent_span_id, start_time, end_time, duration_ms, step_name, step_type, operation, status,
+       coalesce(agent_name, span_agent_name) AS agent_name, model, error_type,
+       CASE WHEN prompt_tokens IS NULL AND completion_tokens IS NULL THEN NULL
+            ELSE coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0) END AS tokens,
+       cost_usd, is_live
+FROM (
+    SELECT *, false AS is_live FROM analytics.step_facts
+    UNION ALL
+    SELECT *, true AS is_live FROM analytics.live_steps
+) AS step
+WHERE workspace_id = %(workspace_id)s
+  AND trace_id = %(trace_id)s
+  AND start_time BETWEEN %(earliest)s AND %(latest)s
