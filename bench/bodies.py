@@ -40,7 +40,7 @@ class Plan:
     spans_per_request: int = OTLP_BATCH_SPANS
     duplicates: float = 0.0
     """Share of the requests that come twice; half as large a share of the spans comes again in other requests."""
-    spread_s: float = 3600.0
+    spread_s: float = 600.0
     """How long before now the runs started, at most."""
     seed: int = SEED
     """Another one gives other runs."""

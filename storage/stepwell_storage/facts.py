@@ -296,20 +296,23 @@ def _workspace_text(workspace: bytes) -> str:
 async def _mark_dirty(
     connection: psycopg.AsyncConnection, steps: Iterable[tuple[Key, AnyStep]], logs: Iterable[Key]
 ) -> None:
-    """One mark for each trace with new steps: the span of their start times and how many there are.
+    """One mark for each trace with new steps: their start times, how many there are, whether a run may be over.
 
     A trace with new log records alone gets one with no spans and the records' times.
     """
     starts_us: dict[bytes, list[int]] = {}
+    ended: set[bytes] = set()
     for key, step in steps:
         starts_us.setdefault(key[TRACE_IN_KEY], []).append(step.start_ns // NS_PER_US)
+        if step_rows.may_end_run(step):
+            ended.add(key[TRACE_IN_KEY])
     times_us: dict[bytes, list[int]] = {}
     for key in logs:
         if key[TRACE_IN_KEY] not in starts_us:
             times_us.setdefault(key[TRACE_IN_KEY], []).append(int.from_bytes(key[TIME_IN_KEY]))
     marks = [
-        *[_Mark(trace, min(times), max(times), len(times)) for trace, times in starts_us.items()],
-        *[_Mark(trace, min(times), max(times), 0) for trace, times in times_us.items()],
+        *[_Mark(trace, min(times), max(times), len(times), trace in ended) for trace, times in starts_us.items()],
+        *[_Mark(trace, min(times), max(times), 0, False) for trace, times in times_us.items()],
     ]
     if marks:
         parameters = {
@@ -318,6 +321,7 @@ async def _mark_dirty(
             "earliest": array_of_texts([timestamp(mark.earliest_us * NS_PER_US) for mark in marks]),
             "latest": array_of_texts([timestamp(mark.latest_us * NS_PER_US) for mark in marks]),
             "span_counts": array_of([mark.spans for mark in marks]),
+            "may_end_runs": array_of([mark.may_end_run for mark in marks]),
         }
         await connection.execute(SQL.mark_dirty, parameters)
 
@@ -328,6 +332,7 @@ class _Mark(NamedTuple):
     earliest_us: int
     latest_us: int
     spans: int
+    may_end_run: bool
 
 
 async def delete_superseded_live_steps(connection: psycopg.AsyncConnection) -> int:

@@ -45,16 +45,28 @@ class DirtyTrace:
     sequences: list[int]
     span_count: int
     marked_at: datetime
+    """The oldest of them."""
+    may_end_run: bool = False
+    """Whether there is a span among them with which a run may be over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What the fold of a trace took, and how many steps it read."""
+
+    took_s: float
+    steps: int
 
 
 async def waiting(connection: psycopg.AsyncConnection[Any]) -> list[DirtyTrace]:
     """The traces that wait for a fold, the oldest mark first."""
     cursor = await connection.execute(SQL.waiting_marks, {"limit": MAX_MARKS})
     found: dict[Key, DirtyTrace] = {}
-    for sequence, workspace_id, trace_id, span_count, marked_at in await cursor.fetchall():
+    for sequence, workspace_id, trace_id, span_count, marked_at, may_end_run in await cursor.fetchall():
         trace = found.setdefault((workspace_id, trace_id), DirtyTrace((workspace_id, trace_id), [], 0, marked_at))
         trace.sequences.append(sequence)
         trace.span_count += span_count
+        trace.may_end_run |= may_end_run
     return list(found.values())
 
 
@@ -72,8 +84,8 @@ def batches(traces: Iterable[DirtyTrace]) -> Iterable[list[DirtyTrace]]:
         yield batch
 
 
-async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyTrace]) -> dict[Key, float]:
-    """Folds these traces in one transaction of its own; gives the seconds that each took.
+async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyTrace]) -> dict[Key, Folded]:
+    """Folds these traces in one transaction of its own; gives what each took.
 
     Marks that another worker holds are left to it.
     """
@@ -106,10 +118,10 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
     return _shares(seconds, sizes)
 
 
-def _shares(seconds: float, sizes: Sequence[tuple[Key, int]]) -> dict[Key, float]:
+def _shares(seconds: float, sizes: Sequence[tuple[Key, int]]) -> dict[Key, Folded]:
     """What a fold of several traces took for each of them, by their steps."""
     whole = sum(count + 1 for _, count in sizes)
-    return {key: seconds * (count + 1) / whole for key, count in sizes}
+    return {key: Folded(seconds * (count + 1) / whole, count) for key, count in sizes}
 
 
 @asynccontextmanager

@@ -151,6 +151,8 @@ class StepRow(NamedTuple):
     start_ns: int
     end_ns: int | None
     is_live: bool
+    may_end_run: bool
+    """Whether a run may be over with it: it has ended, and is an agent's or workflow's, or has no parent here."""
     encoded: bytes
     """The row's fields after the workspace."""
 

@@ -11,7 +11,7 @@ from operator import itemgetter
 from struct import Struct, error
 from typing import Any, Final
 
-from stepwell_storage.model import Step, StepRow
+from stepwell_storage.model import Role, Step, StepRow
 from stepwell_storage.rows import NS_PER_US, UnstorableStepError, checkpoints_json
 
 SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -66,6 +66,7 @@ _own_documents = _getter(
 _NO_COUNTS: Final = (None,) * 5
 _NO_AMOUNTS: Final = (None,) * 3
 _NO_WORDS: Final = (None,) * 7
+_TOP_ROLES: Final = (Role.AGENT, Role.WORKFLOW)
 
 
 def encode(step: Step) -> StepRow:
@@ -78,7 +79,15 @@ def encode(step: Step) -> StepRow:
         encoded = _encoded(step)
     except (ValueError, TypeError, OverflowError, error) as cause:
         raise UnstorableStepError(f"A step cannot be written as a row: {type(cause).__name__}") from cause
-    return StepRow(step.trace_id, step.span_id, step.start_ns, step.end_ns, step.is_live, encoded)
+    return StepRow(step.trace_id, step.span_id, step.start_ns, step.end_ns, step.is_live, may_end_run(step), encoded)
+
+
+def may_end_run(step: Step | StepRow) -> bool:
+    """Whether a run may be over with this step; see `StepRow`."""
+    if isinstance(step, StepRow):
+        return step.may_end_run
+    is_top = step.parent_span_id is None or step.parent_is_remote or step.role in _TOP_ROLES
+    return bool(is_top and not step.is_live)
 
 
 def join(workspace: bytes, steps: Sequence[Step | StepRow]) -> bytes:

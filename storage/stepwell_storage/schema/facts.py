@@ -76,6 +76,7 @@ dirty_traces = Table(
     required("latest", TIME),
     required("span_count", Integer()),
     now("marked_at"),
+    Column("may_end_run", Boolean(), nullable=False, server_default=text("false")),
 )
 
 trace_windows = Table(

@@ -131,11 +131,11 @@ RETURNING l.workspace_id, l.trace_id, l.span_id, (extract(epoch FROM l.start_tim
 -- name: mark_dirty
 -- Tells the workers which traces have new steps, and wakes them once the transaction has committed.
 WITH marked AS (
-    INSERT INTO analytics.dirty_traces (workspace_id, trace_id, earliest, latest, span_count)
-    SELECT workspace_id, trace_id, earliest, latest, span_count
+    INSERT INTO analytics.dirty_traces (workspace_id, trace_id, earliest, latest, span_count, may_end_run)
+    SELECT workspace_id, trace_id, earliest, latest, span_count, may_end_run
     FROM unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[], %(earliest)s::timestamptz[],
-                %(latest)s::timestamptz[], %(span_counts)s::integer[])
-         AS t (workspace_id, trace_id, earliest, latest, span_count)
+                %(latest)s::timestamptz[], %(span_counts)s::integer[], %(may_end_runs)s::boolean[])
+         AS t (workspace_id, trace_id, earliest, latest, span_count, may_end_run)
 )
 SELECT pg_notify('stepwell_dirty', '');
 

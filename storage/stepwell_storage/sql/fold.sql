@@ -2,7 +2,7 @@
 
 -- name: waiting_marks
 -- The oldest dirty marks; the worker groups them by trace and chooses which to claim.
-SELECT sequence, workspace_id, trace_id, span_count, marked_at
+SELECT sequence, workspace_id, trace_id, span_count, marked_at, may_end_run
 FROM analytics.dirty_traces
 ORDER BY sequence
 LIMIT %(limit)s
