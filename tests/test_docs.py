@@ -73,7 +73,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     for option in SERVING_OPTIONS:
         default = defaults[option.field]
         value = f"{default:g}" if isinstance(default, float) else str(default).lower()
-        told = "" if default in (MISSING, None) else f"`{value}`"
+        told = "" if default in (MISSING, None, "") else f"`{value}`"
         assert documented[f"`{option.flag}`"] == [f"`{option.variable}`", told]
 
 

@@ -22,6 +22,7 @@ from stepwell_api.live.hub import Hub
 from stepwell_api.observing import ObservingMiddleware
 from stepwell_api.problems import MEDIA_TYPE, answer_with_problems
 from stepwell_api.routes import (
+    access,
     agents,
     comparison,
     deletion,
@@ -32,15 +33,16 @@ from stepwell_api.routes import (
     live,
     operations,
     recovery,
+    session,
     suggestions,
 )
 from stepwell_api.routes.asking import PREFIX
 from stepwell_receiver.http import otlp_routes
 from stepwell_receiver.ingest import Ingest
 from stepwell_receiver.listening import HttpServer, claim, url_of
+from stepwell_storage.authentication import open_authenticator
 from stepwell_storage.commit import Committer
 from stepwell_storage.database import make_engine
-from stepwell_storage.keys import open_authenticator
 from stepwell_storage.settings import Settings
 
 DESCRIPTION = """Executions of AI agents: what ran, how long, at what cost, and why it failed.
@@ -89,6 +91,8 @@ def create_app(settings: Settings) -> FastAPI:
         live,
         deletion,
         ingest,
+        session,
+        access,
         operations,
     ):
         app.include_router(routes.router)

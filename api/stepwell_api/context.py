@@ -1,26 +1,36 @@
 """What handlers need: the engine, the settings, and whose question it is."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
+import psycopg
 from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stepwell_api.insight.cache import ReadingCache
 from stepwell_api.live.hub import Hub
+from stepwell_api.origins import SAFE_METHODS, comes_from_elsewhere
 from stepwell_api.problems import ProblemError
-from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope
+from stepwell_storage.authentication import LOCAL_CALLER, Authenticator, Caller
+from stepwell_storage.database import connect
+from stepwell_storage.keys import Scope
 from stepwell_storage.settings import Settings
 
+COOKIE = "stepwell_session"
 KEY_HEADER = APIKeyHeader(
     name="X-Stepwell-Key",
     auto_error=False,
     description="An API key with the scope `read`, or `admin` to delete; with `--auth` only",
 )
 BEARER = HTTPBearer(auto_error=False, description="The same key as a bearer token")
+SESSION = APIKeyCookie(
+    name=COOKIE, auto_error=False, description="What `POST /api/v1/session` gives a browser in exchange for a key"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,12 @@ class Context:
     """``None`` without ``--auth``: everything is in the workspace ``local``."""
     readings: ReadingCache = field(default_factory=ReadingCache)
 
+    @asynccontextmanager
+    async def connection(self, application_name: str) -> AsyncIterator[psycopg.AsyncConnection]:
+        """A connection for what is rare: changes, and questions about access."""
+        async with await connect(self.settings.database_url, application_name=application_name) as connection:
+            yield connection
+
 
 def context_of(request: Request) -> Context:
     """The application's context."""
@@ -44,48 +60,76 @@ def context_of(request: Request) -> Context:
     return context
 
 
-async def workspace_of(
+async def visitor_of(
+    request: Request,
     context: Annotated[Context, Depends(context_of)],
     key: Annotated[str | None, Depends(KEY_HEADER)],
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
-) -> UUID:
-    """The workspace that the key opens for reading.
+    session: Annotated[str | None, Depends(SESSION)],
+) -> Caller | None:
+    """Who asks, by key or by the browser's session; ``None`` for nobody we know.
 
     Raises:
-        ProblemError: 401 without a key that does.
+        ProblemError: another site had the browser send a change.
     """
-    return await _opened(context, key, bearer, Scope.READ)
-
-
-async def administered_workspace_of(
-    context: Annotated[Context, Depends(context_of)],
-    key: Annotated[str | None, Depends(KEY_HEADER)],
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
-) -> UUID:
-    """The workspace that the key opens for deleting in it; without ``--auth`` only this machine gets here.
-
-    Raises:
-        ProblemError: 401 without a key that does.
-    """
-    return await _opened(context, key, bearer, Scope.ADMIN)
-
-
-async def _opened(context: Context, key: str | None, bearer: HTTPAuthorizationCredentials | None, scope: Scope) -> UUID:
     if context.authenticator is None:
-        return LOCAL_WORKSPACE_ID
+        return LOCAL_CALLER
     presented = key or (bearer.credentials if bearer else None)
-    workspace_id = await context.authenticator.workspace_of(presented, scope) if presented else None
-    if workspace_id is None:
-        what = f"The key is unknown, revoked or lacks the scope `{scope}`." if presented else "A key is needed."
+    if presented:
+        caller = await context.authenticator.caller_of(presented)
+        return None if caller is not None and caller.is_session else caller
+    if not session:
+        return None
+    if request.method not in SAFE_METHODS and comes_from_elsewhere(request):
+        raise forbidden("A change that a browser sends has to come from Stepwell's own pages.")
+    caller = await context.authenticator.caller_of(session)
+    return caller if caller is not None and caller.is_session else None
+
+
+Visitor = Annotated[Caller | None, Depends(visitor_of)]
+
+
+def forbidden(detail: str) -> ProblemError:
+    """403 with what would be needed."""
+    return ProblemError(HTTPStatus.FORBIDDEN, "forbidden", detail)
+
+
+def _requiring(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
+    """The dependency of handlers that need one of these scopes."""
+    scope = "` or `".join(scopes)
+
+    async def caller_with_scope(request: Request, visitor: Visitor) -> Caller:
+        if visitor is not None and not visitor.scopes.isdisjoint(scopes):
+            return visitor
+        if visitor is not None and visitor.is_session:
+            raise forbidden(f"This needs the scope `{scope}`, which you do not have in this workspace.")
+        is_presented = KEY_HEADER.model.name in request.headers or "Authorization" in request.headers
+        what = f"The key is unknown, revoked or lacks the scope `{scope}`." if is_presented else "A key is needed."
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED,
             "unauthenticated",
             f"{what} Send one as `X-Stepwell-Key: KEY` or `Authorization: Bearer KEY`.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    return workspace_id
+
+    return caller_with_scope
 
 
-Workspace = Annotated[UUID, Depends(workspace_of)]
-AdministeredWorkspace = Annotated[UUID, Depends(administered_workspace_of)]
+Reader = Annotated[Caller, Depends(_requiring(Scope.READ))]
+Editor = Annotated[Caller, Depends(_requiring(Scope.EDIT))]
+Administrator = Annotated[Caller, Depends(_requiring(Scope.ADMIN))]
+Operator = Annotated[Caller, Depends(_requiring(Scope.OPERATE))]
+Manager = Annotated[Caller, Depends(_requiring(Scope.ADMIN, Scope.OPERATE))]
+
+
+async def _read_by(caller: Reader) -> UUID:
+    return caller.workspace_id
+
+
+async def _administered_by(caller: Administrator) -> UUID:
+    return caller.workspace_id
+
+
+Workspace = Annotated[UUID, Depends(_read_by)]
+AdministeredWorkspace = Annotated[UUID, Depends(_administered_by)]
 Serving = Annotated[Context, Depends(context_of)]

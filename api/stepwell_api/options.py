@@ -19,6 +19,7 @@ TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|min|h)?")
 SHARE = re.compile(r"[0-9]*\.?[0-9]+")
+URL = re.compile(r"https?://[^/?#\s@]+/?", re.IGNORECASE)
 UNIT_S = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
@@ -90,6 +91,13 @@ def parse_duration_s(text: str) -> float:
     return float(found[1]) * UNIT_S[found[2]]
 
 
+def parse_url(text: str) -> str:
+    """An address of a site, without a path, like ``https://stepwell.example.com``."""
+    if URL.fullmatch(text) is None:
+        raise ValueError("expected an address without a path, like https://stepwell.example.com")
+    return text.rstrip("/").lower()
+
+
 def parse_word(words: Iterable[str]) -> Callable[[str], str]:
     """One of a few words, in any case."""
     allowed = tuple(words)
@@ -122,6 +130,8 @@ SERVING_OPTIONS = (
     Option("otlp-grpc-port", "otlp_grpc_port", parse_port, "PORT", "OTLP over gRPC; 0 picks a free port"),
     Option("receivers", "receivers", parse_count, "N", "receivers that share the OTLP ports; `up` starts as many"),
     Option("auth", "auth", parse_bool, "", "demand an API key with every request"),
+    Option("public-url", "public_url", parse_url, "URL", "where browsers reach the dashboard, behind a proxy with TLS"),
+    Option("session-lifetime", "session_lifetime_s", parse_duration_s, "TIME", "how long signing in lasts"),
     Option("stale-after", "stale_after_s", parse_duration_s, "TIME", "a run silent for this long becomes a timeout"),
     Option("keep", "keep", parse_word(("agents", "all")), "WHAT", "agents drops other traces after a while; all keeps"),
     Option("drop-after", "drop_after_s", parse_duration_s, "TIME", "how long other traces wait for an agent's span"),
@@ -138,7 +148,7 @@ def add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> N
     defaults = {field.name: field.default for field in fields(Settings)}
     for option in options:
         default = defaults[option.field]
-        shown = "" if default in (MISSING, None) else f" (default: {default})"
+        shown = "" if default in (MISSING, None, "") else f" (default: {default})"
         text = f"{option.help}{shown} [{option.variable}]"
         if option.parse is parse_bool:
             parser.add_argument(option.flag, dest=option.field, action=argparse.BooleanOptionalAction, help=text)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
+from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import Request
@@ -311,6 +312,14 @@ class SuggestionsParameters(AnalyticsParameters):
         list[State],
         Field(description="Where the suggestion stands; repeatable. Without it all are told but those dismissed"),
     ] = []
+
+
+class KeyListParameters(Parameters):
+    """Whose keys."""
+
+    workspace_id: Annotated[
+        UUID | None, Field(description="The workspace; one's own without it, another with the scope `operate` only")
+    ] = None
 
 
 class IngestParameters(WindowParameters):

@@ -26,9 +26,10 @@ from stepwell_receiver.signals import LOGS, METRICS, TRACES, Signal
 from stepwell_receiver.splitting import PART_BYTES, PART_ITEMS, UNDIVIDED_BYTES, is_one_part, split
 from stepwell_receiver.validation import NOT_STORED, Reason, reject_invalid, reject_invalid_logs, rejection_message
 from stepwell_storage import metrics, step_rows
+from stepwell_storage.authentication import Authenticator, Sender
 from stepwell_storage.commit import Committer
 from stepwell_storage.errors import DatabaseUnavailableError, QueueFullError
-from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Authenticator, Scope, Sender
+from stepwell_storage.keys import LOCAL_WORKSPACE_ID, Scope
 from stepwell_storage.model import Fact, Step
 from stepwell_storage.rows import UnstorableStepError
 from stepwell_storage.settings import Settings

@@ -12,8 +12,8 @@ from stepwell_receiver import grpc
 from stepwell_receiver.http import make_app
 from stepwell_receiver.ingest import Ingest
 from stepwell_receiver.listening import GRACE_S, HttpServer, claim, url_of
+from stepwell_storage.authentication import open_authenticator
 from stepwell_storage.commit import Committer
-from stepwell_storage.keys import open_authenticator
 from stepwell_storage.settings import Settings
 
 _OBJECTS_PER_COLLECTION: Final = 20_000

@@ -5,51 +5,51 @@ so that a plain SHA-256 of it can be stored: there is nothing to guess that a sl
 """
 
 import hashlib
-import hmac
-import re
 import secrets
-import time
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import psycopg
 from psycopg.rows import class_row
-from psycopg_pool import AsyncConnectionPool
 
 from stepwell_storage import queries
-from stepwell_storage.database import make_pool, unavailability_told
 from stepwell_storage.errors import StorageError
-from stepwell_storage.settings import Settings
 
 SQL = queries.load("keys")
 
 LOCAL_WORKSPACE_ID = UUID(int=1)
 """The workspace ``local``, where everything lands without authentication; the first migration makes it."""
 
-KEY = re.compile(r"sw_[A-Za-z0-9_-]{43}")
 PREFIX_CHARACTERS = 10
-CACHE_S = 2.0
-CACHED_KEYS = 10_000
 MAX_CREDITS_PER_USD: Final = 1e9
-
-_Value = TypeVar("_Value")
 
 
 class Scope(StrEnum):
-    """What a key may do in its workspace; ``admin`` includes the others."""
+    """What a key may do in its workspace, and ``operate`` beyond it; see `INCLUDED`."""
 
     INGEST = "ingest"
     READ = "read"
     ADMIN = "admin"
+    EDIT = "edit"
+    """Decide what is kept with runs: where suggestions stand."""
+    OPERATE = "operate"
+    """Create, list and delete all workspaces and their keys, without reading what is in them."""
+
+
+INCLUDED: Final = {Scope.EDIT: {Scope.READ}, Scope.ADMIN: {Scope.INGEST, Scope.READ, Scope.EDIT}}
+"""Scopes that come with another."""
 
 
 class WorkspaceExistsError(StorageError):
     """The name is taken."""
+
+
+class InvalidNameError(StorageError):
+    """No name for a workspace."""
 
 
 class UnknownWorkspaceError(StorageError):
@@ -83,6 +83,10 @@ class ApiKey:
     scopes: list[str]
     created_at: datetime
     revoked_at: datetime | None
+    expires_at: datetime | None
+    """``None``: it is good until it is revoked."""
+    last_used_at: datetime | None
+    """To the minute; ``None`` where it never was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +106,10 @@ async def create_workspace(connection: psycopg.AsyncConnection, name: str) -> Wo
 
     Raises:
         WorkspaceExistsError: the name is taken.
-        StorageError: the name is blank, longer than 200 characters or holds control characters.
+        InvalidNameError: the name is blank, longer than 200 characters or holds control characters.
     """
     if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise StorageError("A workspace's name is 1 to 200 printable characters")
+        raise InvalidNameError("A workspace's name is 1 to 200 printable characters")
     async with connection.cursor(row_factory=class_row(Workspace)) as cursor:
         await cursor.execute(SQL.insert_workspace, {"workspace_id": uuid4(), "name": name})
         workspace = await cursor.fetchone()
@@ -156,10 +160,20 @@ async def credit_rates(connection: psycopg.AsyncConnection[Any], workspace_ids: 
     return dict(await cursor.fetchall())
 
 
+def allowed(scopes: Collection[str]) -> frozenset[str]:
+    """The scopes with those that come with them."""
+    included = (INCLUDED.get(Scope(scope), set()) for scope in scopes)
+    return frozenset(scopes).union(*included)
+
+
 async def create_key(
-    connection: psycopg.AsyncConnection, workspace: str, scopes: Collection[str] = (Scope.INGEST, Scope.READ)
+    connection: psycopg.AsyncConnection,
+    workspace: str,
+    scopes: Collection[str] = (Scope.INGEST, Scope.READ),
+    *,
+    expires_at: datetime | None = None,
 ) -> IssuedKey:
-    """Makes a key for the workspace of this name.
+    """Makes a key for the workspace of this name, for ever or until `expires_at`.
 
     Raises:
         UnknownWorkspaceError: there is none of this name.
@@ -171,9 +185,10 @@ async def create_key(
     parameters = {
         "workspace": workspace,
         "key_id": secrets.token_hex(8),
-        "key_hash": _hash(key),
+        "key_hash": hash_of(key),
         "key_prefix": key[:PREFIX_CHARACTERS],
         "scopes": sorted({str(scope) for scope in scopes}),
+        "expires_at": expires_at,
     }
     async with connection.cursor(row_factory=class_row(ApiKey)) as cursor:
         await cursor.execute(SQL.insert_key, parameters)
@@ -190,113 +205,22 @@ async def list_keys(connection: psycopg.AsyncConnection, workspace: str | None =
         return await cursor.fetchall()
 
 
-async def revoke_key(connection: psycopg.AsyncConnection, key_id: str) -> ApiKey:
-    """Ends a key for good; running processes notice within `CACHE_S` seconds.
+async def revoke_key(connection: psycopg.AsyncConnection, key_id: str, workspace_id: UUID | None = None) -> ApiKey:
+    """Ends a key for good, and what people signed in to with it; running processes notice within two seconds.
+
+    With a workspace only one of its keys.
 
     Raises:
         UnknownKeyError: there is no key of this id.
     """
     async with connection.cursor(row_factory=class_row(ApiKey)) as cursor:
-        await cursor.execute(SQL.revoke_key, {"key_id": key_id})
+        await cursor.execute(SQL.revoke_key, {"key_id": key_id, "workspace_id": workspace_id})
         api_key = await cursor.fetchone()
     if api_key is None:
         raise UnknownKeyError(f"There is no key with the id {key_id!r}")
     return api_key
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Whose data a request brings: the workspace, and the key that opened it (``None`` without authentication)."""
-
-    workspace_id: UUID
-    key_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Grant:
-    sender: Sender
-    scopes: frozenset[str]
-
-
-class Authenticator:
-    """Tells the workspace that a key opens, asking the database at most every `CACHE_S` seconds for each key."""
-
-    def __init__(
-        self,
-        pool: AsyncConnectionPool[psycopg.AsyncConnection],
-        *,
-        clock_s: Callable[[], float] = time.monotonic,
-        cached_keys: int = CACHED_KEYS,
-    ) -> None:
-        self._pool = pool
-        self._clock_s = clock_s
-        self._cached_keys = cached_keys
-        # Unknown keys are kept apart, so that a flood of invented ones cannot push the real ones out.
-        self._grants: dict[bytes, tuple[float, _Grant]] = {}
-        self._refusals: dict[bytes, float] = {}
-
-    async def workspace_of(self, key: str, scope: str) -> UUID | None:
-        """The key's workspace; ``None`` where the key is unknown, revoked or lacks the scope.
-
-        Raises:
-            DatabaseUnavailableError: the key is not cached and the database cannot be asked.
-        """
-        sender = await self.sender_of(key, scope)
-        return None if sender is None else sender.workspace_id
-
-    async def sender_of(self, key: str, scope: str) -> Sender | None:
-        """The same with the key's id."""
-        if not KEY.fullmatch(key):
-            return None
-        grant = await self._grant(_hash(key))
-        if grant is None or not grant.scopes & {scope, Scope.ADMIN}:
-            return None
-        return grant.sender
-
-    async def _grant(self, key_hash: bytes) -> _Grant | None:
-        now_s = self._clock_s()
-        until_s, grant = self._grants.get(key_hash, (now_s, None))
-        if until_s > now_s:
-            return grant
-        if self._refusals.get(key_hash, now_s) > now_s:
-            return None
-        # Counted from before the question: an answer that travels long is not valid for longer.
-        grant = await self._find(key_hash)
-        if grant is None:
-            self._grants.pop(key_hash, None)
-            _remember(self._refusals, key_hash, now_s + CACHE_S, self._cached_keys)
-        else:
-            self._refusals.pop(key_hash, None)
-            _remember(self._grants, key_hash, (now_s + CACHE_S, grant), self._cached_keys)
-        return grant
-
-    async def _find(self, key_hash: bytes) -> _Grant | None:
-        with unavailability_told():
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(SQL.find_key, {"key_hash": key_hash})
-                row = await cursor.fetchone()
-        if row is None or not hmac.compare_digest(row[2], key_hash):
-            return None
-        return _Grant(Sender(row[0], row[1]), frozenset(row[3]))
-
-
-@asynccontextmanager
-async def open_authenticator(settings: Settings, application_name: str) -> AsyncIterator[Authenticator | None]:
-    """The check of keys on connections of its own; ``None`` where the settings ask for no keys."""
-    if not settings.auth:
-        yield None
-        return
-    async with make_pool(settings.database_url, application_name=application_name) as pool:
-        yield Authenticator(pool)
-
-
-def _remember(cache: dict[bytes, _Value], key_hash: bytes, value: _Value, limit: int) -> None:
-    """Keeps the newest `limit` entries; the oldest go first."""
-    cache.pop(key_hash, None)
-    cache[key_hash] = value
-    while len(cache) > limit:
-        del cache[next(iter(cache))]
-
-
-def _hash(key: str) -> bytes:
+def hash_of(key: str) -> bytes:
+    """What is stored of a key, or of a session's token."""
     return hashlib.sha256(key.encode()).digest()

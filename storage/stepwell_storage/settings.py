@@ -24,6 +24,10 @@ class Settings:
     receivers: int = 1
     """Receivers that share the two OTLP ports of this machine."""
     auth: bool = False
+    public_url: str = ""
+    """Where browsers reach the API and the dashboard, if something that speaks TLS stands before them."""
+    session_lifetime_s: float = 43200.0
+    """How long signing in to the dashboard lasts."""
     log_level: str = "info"
     log_format: str = "text"
     stale_after_s: float = 1800.0

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from stepwell_api.export.formats import MEDIA_TYPES
 from stepwell_api.routes import (
+    access,
     agents,
     comparison,
     deletion,
@@ -20,6 +21,7 @@ from stepwell_api.routes import (
     live,
     operations,
     recovery,
+    session,
     suggestions,
 )
 
@@ -34,6 +36,8 @@ ROUTERS = (
     deletion.router,
     ingest.router,
     live.router,
+    session.router,
+    access.router,
     operations.router,
 )
 
@@ -127,7 +131,7 @@ async def test_errors_are_problem_documents(document: Any) -> None:
         errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
         assert all(answer["content"] == problem for answer in errors.values()), path
         if path.startswith("/api/v1"):
-            assert set(errors) >= {"400", "401", "422", "500", "503"}, path
+            assert set(errors) >= {"400", "401", "403", "422", "500", "503"}, path
         assert ("404" in errors) == ("{" in path), path
     assert "HTTPValidationError" not in document["components"]["schemas"]
 

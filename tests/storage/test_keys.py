@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -10,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 from tests.storage.steps import read_all
 
 from stepwell_storage import keys
+from stepwell_storage.authentication import KEY, Authenticator
 from stepwell_storage.database import make_pool
 from stepwell_storage.errors import DatabaseUnavailableError, StorageError
 
@@ -74,7 +76,7 @@ async def test_odd_workspace_name_is_refused(connection: psycopg.AsyncConnection
 
 async def test_key_is_stored_hashed_and_shown_once(connection: psycopg.AsyncConnection) -> None:
     issued = await keys.create_key(connection, "local", ["ingest"])
-    assert keys.KEY.fullmatch(issued.key)
+    assert KEY.fullmatch(issued.key)
     assert issued.key not in repr(issued)
     ((key_hash,),) = await read_all(connection, "SELECT key_hash FROM analytics.api_keys")
     assert key_hash == hashlib.sha256(issued.key.encode()).digest()
@@ -116,7 +118,9 @@ async def test_revoking_keeps_the_first_moment_and_knows_no_unknown_key(connecti
         (["ingest"], {"ingest"}),
         (["read"], {"read"}),
         (["ingest", "read"], {"ingest", "read"}),
-        (["admin"], {"ingest", "read", "admin"}),
+        (["edit"], {"read", "edit"}),
+        (["admin"], {"ingest", "read", "edit", "admin"}),
+        (["operate"], {"operate"}),
     ],
     ids=str,
 )
@@ -128,13 +132,13 @@ async def test_key_opens_its_workspace_within_its_scopes(
 ) -> None:
     workspace = await keys.create_workspace(connection, "acme")
     issued = await keys.create_key(connection, "acme", scopes)
-    authenticator = keys.Authenticator(pool)
+    authenticator = Authenticator(pool)
     answers = {scope: await authenticator.workspace_of(issued.key, scope) for scope in keys.Scope}
     assert answers == {scope: workspace.workspace_id if scope in opens else None for scope in keys.Scope}
 
 
 async def test_unknown_and_malformed_keys_open_nothing(pool: AsyncConnectionPool[psycopg.AsyncConnection]) -> None:
-    authenticator = keys.Authenticator(pool)
+    authenticator = Authenticator(pool)
     for key in ("", "sw_", "sw_" + "a" * 43, "sw_" + "a" * 44, "Bearer x", "sw_" + "ü" * 43, "\0", "\ud800"):
         assert await authenticator.workspace_of(key, "ingest") is None
 
@@ -143,7 +147,7 @@ async def test_revoked_key_is_refused_within_two_seconds(
     connection: psycopg.AsyncConnection, pool: AsyncConnectionPool[psycopg.AsyncConnection]
 ) -> None:
     clock = Clock()
-    authenticator = keys.Authenticator(pool, clock_s=clock)
+    authenticator = Authenticator(pool, clock_s=clock)
     issued = await keys.create_key(connection, "local")
     assert await authenticator.workspace_of(issued.key, "ingest") == keys.LOCAL_WORKSPACE_ID
     await keys.revoke_key(connection, issued.api_key.key_id)
@@ -157,7 +161,7 @@ async def test_new_key_works_within_two_seconds_of_a_refusal(
     connection: psycopg.AsyncConnection, pool: AsyncConnectionPool[psycopg.AsyncConnection]
 ) -> None:
     clock = Clock()
-    authenticator = keys.Authenticator(pool, clock_s=clock)
+    authenticator = Authenticator(pool, clock_s=clock)
     issued = await keys.create_key(connection, "local")
     await connection.execute("UPDATE analytics.api_keys SET revoked_at = now()")
     assert await authenticator.workspace_of(issued.key, "read") is None
@@ -167,12 +171,43 @@ async def test_new_key_works_within_two_seconds_of_a_refusal(
     assert await authenticator.workspace_of(issued.key, "read") == keys.LOCAL_WORKSPACE_ID
 
 
+async def test_expired_key_is_refused_within_two_seconds(
+    connection: psycopg.AsyncConnection, pool: AsyncConnectionPool[psycopg.AsyncConnection]
+) -> None:
+    clock = Clock()
+    authenticator = Authenticator(pool, clock_s=clock)
+    issued = await keys.create_key(connection, "local", expires_at=datetime.now(UTC) + timedelta(hours=1))
+    assert await authenticator.workspace_of(issued.key, "read") == keys.LOCAL_WORKSPACE_ID
+    await connection.execute("UPDATE analytics.api_keys SET expires_at = now()")
+    clock.now_s += 2.1
+    assert await authenticator.workspace_of(issued.key, "read") is None
+
+
+async def test_last_use_is_written_down_to_the_minute(
+    connection: psycopg.AsyncConnection, pool: AsyncConnectionPool[psycopg.AsyncConnection]
+) -> None:
+    clock = Clock()
+    authenticator = Authenticator(pool, clock_s=clock)
+    issued = await keys.create_key(connection, "local")
+    assert issued.api_key.last_used_at is None
+    uses = []
+    for _ in range(2):
+        assert await authenticator.workspace_of(issued.key, "read") == keys.LOCAL_WORKSPACE_ID
+        uses.append((await keys.list_keys(connection))[0].last_used_at)
+        clock.now_s += 2.1
+    assert uses[0] is not None
+    assert uses == [uses[0]] * 2
+    await connection.execute("UPDATE analytics.api_keys SET last_used_at = last_used_at - interval '2 minutes'")
+    assert await authenticator.workspace_of(issued.key, "read") == keys.LOCAL_WORKSPACE_ID
+    assert ((await keys.list_keys(connection))[0].last_used_at or uses[0]) > uses[0] - timedelta(minutes=1)
+
+
 async def test_flood_of_invented_keys_does_not_push_real_ones_out(
     connection: psycopg.AsyncConnection, database_url: str
 ) -> None:
     issued = await keys.create_key(connection, "local")
     async with make_pool(database_url, min_size=0, wait_s=0.2) as pool:
-        authenticator = keys.Authenticator(pool, clock_s=Clock(), cached_keys=5)
+        authenticator = Authenticator(pool, clock_s=Clock(), cached_keys=5)
         known: UUID | None = await authenticator.workspace_of(issued.key, "read")
         for number in range(20):
             assert await authenticator.workspace_of(f"sw_{number:043}", "read") is None
@@ -183,4 +218,4 @@ async def test_flood_of_invented_keys_does_not_push_real_ones_out(
 async def test_database_that_is_away_is_no_refusal() -> None:
     async with make_pool("postgresql://127.0.0.1:1/nowhere", min_size=0, wait_s=0.2) as pool:
         with pytest.raises(DatabaseUnavailableError):
-            await keys.Authenticator(pool).workspace_of("sw_" + "a" * 43, "ingest")
+            await Authenticator(pool).workspace_of("sw_" + "a" * 43, "ingest")

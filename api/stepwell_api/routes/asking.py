@@ -19,6 +19,7 @@ PREFIX = "/api/v1"
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "A cursor of another list, or a time without its offset from UTC"},
     401: {"model": Problem, "description": "No key, or one that does not open this; with `--auth` only"},
+    403: {"model": Problem, "description": "Who is signed in may not do this; or another site sent it"},
     422: {"model": Problem, "description": "A parameter that is unknown or has a value it cannot have"},
     500: {"model": Problem, "description": "Stepwell failed to answer"},
     503: {"model": Problem, "description": "The database is not available; `Retry-After` tells when to try again"},

@@ -7,7 +7,7 @@ from fastapi import Path, Query
 from starlette.responses import Response
 
 from stepwell_api import rollups
-from stepwell_api.context import AdministeredWorkspace, Context, Serving, Workspace
+from stepwell_api.context import Context, Editor, Serving, Workspace
 from stepwell_api.edges import read_item_edges
 from stepwell_api.encoding import json_response
 from stepwell_api.insight import decisions
@@ -18,7 +18,8 @@ from stepwell_api.problems import not_found, shown
 from stepwell_api.question import Question
 from stepwell_api.routes.asking import NOT_FOUND, AgentId, make_router, refuse_unknown
 from stepwell_api.routes.insight import question_about, read_kept, suggestions_of
-from stepwell_storage.database import connect
+from stepwell_storage import audit
+from stepwell_storage.audit import Action
 
 router = make_router("insight")
 
@@ -59,14 +60,18 @@ async def decide_on_suggestion(
     suggestion_id: SuggestionId,
     body: DecisionBody,
     parameters: Annotated[AnalyticsParameters, Query()],
-    workspace_id: AdministeredWorkspace,
+    caller: Editor,
     serving: Serving,
 ) -> Response:
     """Sets where a suggestion stands; once it is `done`, the agent's figures since are told beside those before."""
-    question = question_about(workspace_id, agent_id, parameters)
+    question = question_about(caller.workspace_id, agent_id, parameters)
     found = await _one(serving, question, parameters, suggestion_id)
-    async with await connect(serving.settings.database_url, application_name="stepwell api suggestions") as connection:
+    async with serving.connection("stepwell api suggestions") as connection:
         await decisions.decide(connection, question, _as_found(found), body.state, body.note)
+        detail = {"agent_id": agent_id, "state": body.state, "kind": found["kind"]}
+        await audit.note(
+            connection, caller.workspace_id, caller.actor, Action.SUGGESTION_DECIDED, suggestion_id, detail
+        )
     return json_response(await _one(serving, question, parameters, suggestion_id))
 
 

@@ -14,6 +14,9 @@ from stepwell_storage.database import connect
 
 Action = Callable[[psycopg.AsyncConnection, argparse.Namespace], Awaitable[None]]
 
+ACTOR = "command line"
+"""Who it was, in the audit log; whoever reaches the database is trusted."""
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the chosen action on the database, which is brought to the newest schema first."""

@@ -7,7 +7,8 @@ import psycopg
 from stepwell_api.failures import CommandError
 from stepwell_api.options import DATABASE_OPTIONS, add_options
 from stepwell_api.tenants import command
-from stepwell_storage import keys
+from stepwell_storage import audit, keys
+from stepwell_storage.audit import Action
 from stepwell_storage.deletion import runs
 from stepwell_storage.deletion.rows import Deleted
 
@@ -44,6 +45,7 @@ async def _delete_execution(connection: psycopg.AsyncConnection, arguments: argp
     deleted = await runs.delete_execution(connection, workspace.workspace_id, arguments.id)
     if deleted is None:
         raise CommandError(f"there is no execution {arguments.id!r} in the workspace {arguments.workspace!r}")
+    await audit.note(connection, workspace.workspace_id, command.ACTOR, Action.EXECUTION_DELETED, arguments.id)
     print(_told(deleted))
 
 
@@ -53,6 +55,7 @@ async def _delete_agent(connection: psycopg.AsyncConnection, arguments: argparse
     deleted = await runs.delete_agent(connection, workspace.workspace_id, arguments.id)
     if deleted is None:
         raise CommandError(f"there is no run of an agent {arguments.id!r} in the workspace {arguments.workspace!r}")
+    await audit.note(connection, workspace.workspace_id, command.ACTOR, Action.AGENT_DELETED, arguments.id)
     print(_told(deleted))
 
 

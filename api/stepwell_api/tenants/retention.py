@@ -11,7 +11,8 @@ import psycopg
 from stepwell_api.failures import CommandError
 from stepwell_api.options import DATABASE_OPTIONS, add_options
 from stepwell_api.tenants import command
-from stepwell_storage import keys
+from stepwell_storage import audit, keys
+from stepwell_storage.audit import Action
 from stepwell_storage.retention import passes, policy
 from stepwell_storage.retention.policy import FOR_EVER, Due, Kept
 
@@ -94,6 +95,10 @@ async def _set(connection: psycopg.AsyncConnection, arguments: argparse.Namespac
     async with connection.transaction():
         before = {due.workspace.workspace_id for due in await policy.due(connection, datetime.now(UTC))}
         await policy.change(connection, workspace_id, times)
+        detail = {str(kept): days for kept, days in times.items()}
+        # What holds for all is written down where everything lands without authentication.
+        noted_in = keys.LOCAL_WORKSPACE_ID if workspace_id == policy.EVERYONE else workspace_id
+        await audit.note(connection, noted_in, command.ACTOR, Action.RETENTION_CHANGED, arguments.workspace, detail)
         due = await policy.due(connection, datetime.now(UTC))
         for found in due:
             print(f"{found.workspace.name}: {_told_due(found)} are older and will be deleted", file=sys.stderr)

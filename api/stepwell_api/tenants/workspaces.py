@@ -7,7 +7,8 @@ import psycopg
 from stepwell_api.options import DATABASE_OPTIONS, add_options
 from stepwell_api.tenants import command
 from stepwell_api.tenants.deletion import require_yes
-from stepwell_storage import keys
+from stepwell_storage import audit, keys
+from stepwell_storage.audit import Action
 from stepwell_storage.deletion import workspaces
 
 run = command.run
@@ -40,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def _create(connection: psycopg.AsyncConnection, arguments: argparse.Namespace) -> None:
-    workspace = await keys.create_workspace(connection, arguments.name)
+    async with connection.transaction():
+        workspace = await keys.create_workspace(connection, arguments.name)
+        await audit.note(connection, workspace.workspace_id, command.ACTOR, Action.WORKSPACE_CREATED, workspace.name)
     print(f"{workspace.workspace_id}  {workspace.name}")
 
 
@@ -49,7 +52,12 @@ def _rate(text: str) -> float | None:
 
 
 async def _set(connection: psycopg.AsyncConnection, arguments: argparse.Namespace) -> None:
-    workspace = await keys.set_credit_rate(connection, arguments.name, arguments.credits_per_usd)
+    async with connection.transaction():
+        workspace = await keys.set_credit_rate(connection, arguments.name, arguments.credits_per_usd)
+        detail = {"credits_per_usd": arguments.credits_per_usd}
+        await audit.note(
+            connection, workspace.workspace_id, command.ACTOR, Action.WORKSPACE_CHANGED, workspace.name, detail
+        )
     print(f"{workspace.name}: {_told_rate(workspace)} credits for a US dollar")
 
 
@@ -68,5 +76,9 @@ async def _list(connection: psycopg.AsyncConnection, arguments: argparse.Namespa
 async def _delete(connection: psycopg.AsyncConnection, arguments: argparse.Namespace) -> None:
     require_yes(arguments)
     deleted = await workspaces.delete_workspace(connection, arguments.name)
+    detail = {"rows": deleted}
+    await audit.note(
+        connection, keys.LOCAL_WORKSPACE_ID, command.ACTOR, Action.WORKSPACE_DELETED, arguments.name, detail
+    )
     print(f"deleted the workspace {arguments.name}")
     command.print_table(("RELATION", "ROWS"), [(name, f"{rows:,}") for name, rows in deleted.items()])

@@ -30,6 +30,7 @@ _REST: Final[Mapping[str, str]] = {
     "trace_findings": SQL.delete_findings,
     "deleted_traces": SQL.delete_tombstones,
     "suggestion_states": SQL.delete_suggestion_states,
+    "audit_log": SQL.delete_audit_log,
     "rollup_deltas": SQL.delete_deltas,
     "rollup_hours": SQL.delete_hours,
     "rollup_days": SQL.delete_days,

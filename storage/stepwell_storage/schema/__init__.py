@@ -4,6 +4,7 @@ The migrations make the tables; a test compares what they give with what stands 
 Queries that are known beforehand are SQL texts in ``sql/``.
 """
 
+from stepwell_storage.schema.access import audit_log, members, redaction_rules, sessions
 from stepwell_storage.schema.columns import SCHEMA, metadata, views
 from stepwell_storage.schema.executions import (
     agent_executions,
@@ -37,6 +38,7 @@ __all__ = [
     "SCHEMA",
     "agent_executions",
     "api_keys",
+    "audit_log",
     "deleted_traces",
     "dirty_processes",
     "dirty_traces",
@@ -46,14 +48,17 @@ __all__ = [
     "ledger_entries",
     "ledger_hours",
     "live_steps",
+    "members",
     "memory_samples",
     "metadata",
     "path_hash",
+    "redaction_rules",
     "retention",
     "rollup_complete_days",
     "rollup_days",
     "rollup_deltas",
     "rollup_hours",
+    "sessions",
     "step_facts",
     "step_logs",
     "suggestion_states",

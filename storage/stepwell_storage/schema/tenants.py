@@ -29,7 +29,7 @@ engine = Table(
 
 workspaces = Table(
     "workspaces", metadata, key("workspace_id", UUID()), required("name", Text()), now("created_at"),
-    *optional(Double(), "credits_per_usd"), UniqueConstraint("name"),
+    *optional(Double(), "credits_per_usd"), *optional(ARRAY(Text()), "redacted"), UniqueConstraint("name"),
 )  # fmt: skip
 
 api_keys = Table(
@@ -41,7 +41,7 @@ api_keys = Table(
     required("key_prefix", Text()),
     required("scopes", ARRAY(Text())),
     now("created_at"),
-    *optional(TIME, "revoked_at"),
+    *optional(TIME, "revoked_at", "expires_at", "last_used_at"),
     UniqueConstraint("key_hash"),
 )
 

@@ -50,6 +50,10 @@ DELETE FROM analytics.deleted_traces WHERE workspace_id = %(workspace_id)s
 -- What was decided about suggestions.
 DELETE FROM analytics.suggestion_states WHERE workspace_id = %(workspace_id)s
 
+-- name: delete_audit_log
+-- What was changed in it.
+DELETE FROM analytics.audit_log WHERE workspace_id = %(workspace_id)s
+
 -- name: delete_deltas
 -- Figures that wait to be summed up.
 DELETE FROM analytics.rollup_deltas WHERE workspace_id = %(workspace_id)s

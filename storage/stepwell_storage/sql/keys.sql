@@ -29,30 +29,28 @@ ORDER BY workspace_id;
 
 -- name: insert_key
 -- Stores a key's hash in the workspace of this name; gives no row where there is no such workspace.
-INSERT INTO analytics.api_keys (workspace_id, key_id, key_hash, key_prefix, scopes)
-SELECT workspace_id, %(key_id)s, %(key_hash)s, %(key_prefix)s, %(scopes)s::text[]
+INSERT INTO analytics.api_keys (workspace_id, key_id, key_hash, key_prefix, scopes, expires_at)
+SELECT workspace_id, %(key_id)s, %(key_hash)s, %(key_prefix)s, %(scopes)s::text[], %(expires_at)s::timestamptz
 FROM analytics.workspaces
 WHERE name = %(workspace)s
-RETURNING key_id, workspace_id, %(workspace)s AS workspace, key_prefix, scopes, created_at, revoked_at;
+RETURNING key_id, workspace_id, %(workspace)s AS workspace, key_prefix, scopes, created_at, revoked_at, expires_at,
+    last_used_at;
 
 -- name: list_keys
 -- The keys of a workspace, or of all where its name is null; revoked ones included.
-SELECT k.key_id, k.workspace_id, w.name AS workspace, k.key_prefix, k.scopes, k.created_at, k.revoked_at
+SELECT k.key_id, k.workspace_id, w.name AS workspace, k.key_prefix, k.scopes, k.created_at, k.revoked_at, k.expires_at,
+    k.last_used_at
 FROM analytics.api_keys AS k
 JOIN analytics.workspaces AS w ON w.workspace_id = k.workspace_id
 WHERE %(workspace)s::text IS NULL OR w.name = %(workspace)s
 ORDER BY w.name, k.created_at, k.key_id;
 
 -- name: revoke_key
--- Ends a key for good; a second time changes nothing.
+-- Ends a key for good, of a workspace or of any where that is null; a second time changes nothing.
 UPDATE analytics.api_keys AS k
 SET revoked_at = coalesce(k.revoked_at, now())
 FROM analytics.workspaces AS w
 WHERE k.key_id = %(key_id)s AND w.workspace_id = k.workspace_id
-RETURNING k.key_id, k.workspace_id, w.name AS workspace, k.key_prefix, k.scopes, k.created_at, k.revoked_at;
-
--- name: find_key
--- The workspace, id and scopes of a key that is not revoked.
-SELECT workspace_id, key_id, key_hash, scopes
-FROM analytics.api_keys
-WHERE key_hash = %(key_hash)s AND revoked_at IS NULL;
+    AND (%(workspace_id)s::uuid IS NULL OR k.workspace_id = %(workspace_id)s)
+RETURNING k.key_id, k.workspace_id, w.name AS workspace, k.key_prefix, k.scopes, k.created_at, k.revoked_at,
+    k.expires_at, k.last_used_at;
