@@ -1,12 +1,12 @@
 """Who may do what: keys that expire, sessions of people, members with roles, what is redacted, and the audit log.
 
-Revision: 0016
+Revision: 0017
 """
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
