@@ -15,8 +15,8 @@ up: env  ## everything in one go: database, receiver, worker, API
 demo: env  ## real agent runs, sent to a running `make up`
 	@exec $(bin)/stepwell demo $(ARGS)
 
-test: env  ## all tests, on a real PostgreSQL
-	@$(bin)/python -m pytest $(ARGS)
+test: env  ## all tests, on a real PostgreSQL, each file of them on a processor of its own
+	@$(bin)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: env  ## ruff, the import rules, and the dashboard's sources
 	@$(bin)/ruff check . && $(bin)/lint-imports && $(bin)/python dashboard/check.py

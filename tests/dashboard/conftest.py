@@ -1,6 +1,7 @@
 """A real browser on a running API over a database of its own."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import subprocess
@@ -21,13 +22,22 @@ def find_chromium() -> str:
     """The machine's Chromium; Debian's is installed where there is none and that is possible."""
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "update", "-qq"], check=True, stdout=subprocess.DEVNULL)
-        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        _install()
         found = shutil.which("chromium")
     if found is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     return found
+
+
+def _install() -> None:
+    """Debian's Chromium; test processes that start together take turns."""
+    with Path(__file__).open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if shutil.which("chromium"):
+            return
+        subprocess.run(["apt-get", "update", "-qq"], check=True, stdout=subprocess.DEVNULL)
+        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
 
 
 @pytest.fixture(scope="session")
