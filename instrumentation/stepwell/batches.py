@@ -6,13 +6,12 @@ Used by the exporting thread alone. A span that ends before its start was sent i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 
-from stepwell import notices
+from stepwell.encoding import Encoder
 from stepwell.environment import Pace
 from stepwell.outgoing import Outgoing, checked, started
 
@@ -26,6 +25,7 @@ class Batches:
     def __init__(self, outgoing: Outgoing, pace: Pace) -> None:
         self._outgoing = outgoing
         self._pace = pace
+        self._encoder = Encoder()
         self._open: dict[int, ReadableSpan] = {}
         self._to_announce: dict[int, ReadableSpan] = {}
         self._announced: set[int] = set()
@@ -85,9 +85,7 @@ class Batches:
             spans += self._running()
         spans += self._ended
         self._ended = []
-        outgoing = checked(self._outgoing, spans)
-        for at in range(0, len(outgoing), self._pace.max_batch_spans):
-            yield from _bodies(outgoing[at : at + self._pace.max_batch_spans])
+        yield from self._encoder.requests(checked(self._outgoing, spans), self._pace.max_batch_spans, MAX_BODY_BYTES)
 
     def _running(self) -> Iterator[ReadableSpan]:
         running, self._to_announce = self._to_announce, {}
@@ -96,20 +94,3 @@ class Batches:
             if span.end_time is None:
                 yield started(span, now_ns if span_id in self._announced else None)
                 self._announced.add(span_id)
-
-
-def _bodies(spans: Sequence[ReadableSpan]) -> Iterator[tuple[bytes, int]]:
-    """One request, or several where it would be too large; a span that cannot be encoded is left out."""
-    try:
-        body = encode_spans(spans).SerializeToString()
-    except Exception as error:
-        if len(spans) == 1:
-            notices.count("spans_unreadable", "A span could not be encoded and is not sent: %s", error)
-            return
-        body = b""
-    if len(spans) > 1 and not 0 < len(body) <= MAX_BODY_BYTES:
-        middle = len(spans) // 2
-        yield from _bodies(spans[:middle])
-        yield from _bodies(spans[middle:])
-    elif spans:
-        yield body, len(spans)

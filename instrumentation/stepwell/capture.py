@@ -25,6 +25,11 @@ MAX_ITEMS: Final = 1_000
 """Items of one list or object; what is left out is told in its place."""
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_make_quick_encoder: Any = getattr(json.encoder, "c_make_encoder", None)
+_quick_encoder: Final[Any] = _make_quick_encoder and _make_quick_encoder(
+    None, None, json.encoder.encode_basestring, None, ": ", ", ", False, False, False
+)
+"""What `_ENCODER` makes anew for each value, in half of its time; only where Python has its part in C."""
 _ATOMS: Final = frozenset((bool, float, type(None)))
 _BRANCHES: Final = frozenset((dict, list, tuple))
 _SHARES: Final = (0.9, 0.4, 0.1)
@@ -73,7 +78,7 @@ def _quickly(value: object, redaction: Redaction, max_bytes: int) -> str | None:
     if _left_of(value, redaction, max_bytes, 0) < 0:
         return None
     try:
-        text = _ENCODER.encode(value)
+        text = "".join(_quick_encoder(value, 0)) if _quick_encoder else _ENCODER.encode(value)
     except ValueError:  # not a number, or infinite
         return None
     is_short = len(text) * 4 <= max_bytes or (len(text) <= max_bytes * _SHARES[0] and text.isascii())

@@ -131,13 +131,15 @@ class Client:
         runtime.use(runtime.Runtime())
 
     def _set_runtime(self) -> None:
+        from stepwell import spans
+
         settings = self._settings
         runtime.use(
             runtime.Runtime(
                 level=_level(settings),
                 redaction=_redaction(settings),
                 max_attribute_bytes=_max_attribute_bytes(settings),
-                tracer=self._provider.get_tracer(runtime.SCOPE, _own_version()),
+                start=spans.starter(self._provider.get_tracer(runtime.SCOPE, _own_version())),
                 is_bound=True,
                 touch=self._exporter.touch,
             )

@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from opentelemetry import context
 from opentelemetry.sdk.trace import ReadableSpan
@@ -32,24 +32,8 @@ FIRST_SPAN_BYTES: Final = 16_384
 MAX_QUEUED_BYTES: Final = 64_000_000
 FINAL_ATTEMPTS: Final = 2
 LONGEST_FINAL_WAIT_S: Final = 0.2
-
-
-class Started(NamedTuple):
-    """A span has started."""
-
-    span: ReadableSpan
-
-
-class Ended(NamedTuple):
-    """A span has ended."""
-
-    span: ReadableSpan
-
-
-class Touched(NamedTuple):
-    """A span that runs has something new to tell."""
-
-    span_id: int
+QUIET_ROUNDS: Final = 3
+"""After so many rounds without anything new the thread sleeps until it is woken."""
 
 
 class Flush:
@@ -72,7 +56,8 @@ class Flush:
         )
 
 
-Item = Started | Ended | Touched | Flush
+Item: TypeAlias = tuple[Callable[[Any], object], Any]
+"""What the thread is to call, and with what."""
 
 
 class Exporter:
@@ -97,7 +82,8 @@ class Exporter:
         self._batches = Batches(self.outgoing, self.pace)
         self._buffer = Buffer(self._connect, self.pace.max_buffered_bytes)
         self._waiting: list[Flush] = []
-        self._next_heartbeat_s = 0.0
+        self._next_heartbeat_s = self._next_sample_s = 0.0
+        self._quiet_rounds = 0
 
     def retarget(self, connect: Callable[[], Transport], outgoing: Outgoing, pace: Pace) -> None:
         """Goes on with another backend, other rules or another pace; what is queued follows them."""
@@ -113,7 +99,7 @@ class Exporter:
     def start(self, span: ReadableSpan) -> None:
         """A span has started."""
         if self._has_room():
-            self._queue.put(Started(span))
+            self._queue.put((self._batches.start, span))
 
     def end(self, span: ReadableSpan) -> None:
         """A span has ended."""
@@ -122,19 +108,19 @@ class Exporter:
         if not self._has_room():
             notices.count("spans_dropped", "Too many spans wait to be sent; further ones are dropped")
             return
-        self._queue.put(Ended(span))
+        self._queue.put((self._batches.end, span))
 
     def touch(self, span_id: int) -> None:
         """A span that runs has something new to tell, which does not wait for its end."""
         if self._has_room():
-            self._queue.put(Touched(span_id))
+            self._queue.put((self._batches.touch, span_id))
 
     def flush(self, timeout_s: float, *, is_final: bool = False) -> bool:
         """Waits until everything that has ended is sent, or time is up; the final flush gives up early when the
         backend is away."""
         request = Flush(is_final=is_final)
         self._ensure_thread()
-        self._queue.put(request)
+        self._queue.put((self._waiting.append, request))
         if self._thread is None or not self._thread.is_alive():
             self._work_inline(request, time.monotonic() + timeout_s)
         request.done.wait(timeout_s)
@@ -146,7 +132,7 @@ class Exporter:
         before = self._queue
         self._buffer.abandon()
         self._reset()
-        before.put(Flush(is_final=True))
+        before.put((_ignore, None))
 
     def _has_room(self) -> bool:
         if self._is_closed:
@@ -178,48 +164,46 @@ class Exporter:
         key = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", None)
         if key is not None:
             context.attach(context.set_value(key, True))
-        sent_s = 0.0
         mine = self._queue
         while True:
             self._wait()
             if mine is not self._queue:
                 return
-            early_s = sent_s + self.pace.interval_s - time.monotonic()
-            if early_s > 0 and not self._waiting:
-                time.sleep(early_s)
-            sent_s = time.monotonic()
             try:
                 self._work()
             except Exception as error:
                 notices.count("export_failed", "Sending spans failed: %s: %s", type(error).__name__, error)
 
     def _wait(self) -> None:
-        """Until something is put into the queue, or until it is time to look for oneself."""
+        """For the next round: while something comes, an interval; else until something is put into the queue.
+
+        To look each interval spares the agent's threads the waking of this one, which costs them more than the rest.
+        """
+        if self._quiet_rounds < QUIET_ROUNDS:
+            if not self._waiting:
+                time.sleep(self.pace.interval_s)
+            return
         try:
-            self._take(self._queue.get(timeout=self._idle_s()))
+            call, argument = self._queue.get(timeout=self._idle_s())
         except queue.Empty:
-            resources.sample()
+            return
+        call(argument)
+        self._quiet_rounds = 0
 
     def _idle_s(self) -> float | None:
         waits = [self._buffer.wait_s()] if self._buffer.holds_any else []
         if self._batches.has_open:
-            waits += [SAMPLE_S, max(self._next_heartbeat_s - time.monotonic(), 0.0)]
+            next_s = min(self._next_sample_s, self._next_heartbeat_s)
+            waits.append(max(next_s - time.monotonic(), 0.0))
         return max(min(waits), 0.001) if waits else None
-
-    def _take(self, item: Item) -> None:
-        if isinstance(item, Started):
-            self._batches.start(item.span)
-        elif isinstance(item, Ended):
-            self._batches.end(item.span)
-        elif isinstance(item, Touched):
-            self._batches.touch(item.span_id)
-        else:
-            self._waiting.append(item)
 
     def _work(self) -> None:
         """One round: take what is there, encode it, send what can be sent, tell who waits."""
         self._drain()
         now_s = time.monotonic()
+        if now_s >= self._next_sample_s:
+            self._next_sample_s = now_s + SAMPLE_S
+            resources.sample()
         if now_s >= self._next_heartbeat_s:
             self._next_heartbeat_s = now_s + self.pace.heartbeat_s
             self._batches.beat()
@@ -235,11 +219,15 @@ class Exporter:
         self._tell_waiting(attempted)
 
     def _drain(self) -> None:
+        take, taken = self._queue.get_nowait, 0
         try:
-            for _ in range(self.pace.max_queued_spans):
-                self._take(self._queue.get_nowait())
+            while taken < self.pace.max_queued_spans:
+                call, argument = take()
+                call(argument)
+                taken += 1
         except queue.Empty:
-            return
+            pass
+        self._quiet_rounds = 0 if taken else self._quiet_rounds + 1
 
     def _tell_waiting(self, attempted: bool) -> None:
         still: list[Flush] = []
@@ -250,10 +238,14 @@ class Exporter:
                 request.done.set()
             else:
                 still.append(request)
-        self._waiting = still
+        self._waiting[:] = still
 
     def _work_inline(self, request: Flush, deadline_s: float) -> None:
         while not request.done.is_set() and time.monotonic() < deadline_s:
             self._work()
             if not request.done.is_set():
                 time.sleep(min(self._buffer.wait_s(), max(deadline_s - time.monotonic(), 0.0)))
+
+
+def _ignore(_: object) -> None:
+    """Wakes the thread, no more."""

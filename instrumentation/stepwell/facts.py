@@ -25,6 +25,8 @@ from stepwell.semconv import (
 
 TriggerType = Literal["manual", "scheduled", "webhook", "api"]
 
+_PLAIN: Final = frozenset((str, bool, float))
+_INT64: Final = range(-(2**63), 2**63)
 _USAGE_KEYS: Final = {
     "input_tokens": "gen_ai.usage.input_tokens",
     "output_tokens": "gen_ai.usage.output_tokens",
@@ -96,7 +98,7 @@ def set_attributes(span: Span, attributes: Mapping[str, object]) -> None:
     """Adds attributes; what OpenTelemetry does not take becomes JSON text."""
     try:
         if span.is_recording():
-            span.set_attributes({key: _attribute(value) for key, value in attributes.items()})
+            span.set_attributes({key: attribute(value) for key, value in attributes.items()})
     except Exception as failure:
         _failed(failure)
 
@@ -117,13 +119,23 @@ def _attributes(span: Span) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _attribute(value: object) -> Any:
-    if type(value) in (str, int, float, bool):
+def attribute(value: object) -> Any:
+    """The value where OpenTelemetry takes it: text, numbers, booleans, lists of one of these. JSON text else."""
+    if _is_plain(value):
         return value
-    if isinstance(value, Sequence) and value and all(type(item) is str for item in value):
-        return list(value)
+    if isinstance(value, list | tuple) and value and all(_is_plain(item) for item in value) and _are_alike(value):
+        return tuple(value)
     used = runtime.current()
     return capture.as_json(value, used.redaction, used.max_attribute_bytes)
+
+
+def _is_plain(value: object) -> bool:
+    kind = type(value)
+    return kind in _PLAIN or (kind is int and value in _INT64)
+
+
+def _are_alike(values: Sequence[object]) -> bool:
+    return len({type(value) for value in values}) == 1
 
 
 def _failed(failure: Exception) -> None:

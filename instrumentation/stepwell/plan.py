@@ -17,6 +17,7 @@ Kind: TypeAlias = Literal["agent", "step"]
 
 OPERATION: Final = "gen_ai.operation.name"
 MODEL_OPERATIONS: Final = frozenset(("chat", "text_completion", "generate_content", "embeddings"))
+_PLAIN: Final = frozenset((str, bool, float))
 _NAME_KEYS: Final = {"invoke_agent": "gen_ai.agent.name", "execute_tool": "gen_ai.tool.name"}
 
 
@@ -52,12 +53,14 @@ class Plan:
     retries: Retries = Retries()
     span_name: str = ""
     span_kind: SpanKind = SpanKind.INTERNAL
+    odd: tuple[str, ...] = ()
+    """Names of attributes that are no plain text, number or boolean."""
 
     def named(self, default: str) -> "Plan":
         """The plan with its name, the default where it has none, and with the attributes that follow from it."""
         name = self.name or default
         model = self.attributes.get("gen_ai.request.model")
-        attributes = dict(self.attributes)
+        attributes = {str(key): value for key, value in self.attributes.items() if key and value is not None}
         if self.operation:
             attributes[OPERATION] = self.operation
         name_key = _NAME_KEYS.get(self.operation or "")
@@ -66,7 +69,8 @@ class Plan:
         span_name = f"{self.operation} {name}" if name_key else name
         if self.operation in MODEL_OPERATIONS and name == self.operation and model:
             span_name = f"{name} {model}"
-        return replace(self, name=name, attributes=attributes, span_name=span_name)
+        odd = tuple(key for key, value in attributes.items() if type(value) not in _PLAIN)
+        return replace(self, name=name, attributes=attributes, span_name=span_name, odd=odd)
 
 
 def of_agent(

@@ -29,7 +29,7 @@ Told: TypeAlias = tuple[str, str]
 
 _GIVEN: Final[Told] = (INPUT, TOOL_INPUT)
 _RETURNED: Final[Told] = (OUTPUT, TOOL_OUTPUT)
-_DONE: Final = {"agent": {"gen_ai.response.finish_reasons": ("stop",)}}
+_DONE: Final = {"gen_ai.response.finish_reasons": ("stop",)}
 
 
 class Step:
@@ -141,17 +141,17 @@ class Step:
         if not self.span.is_recording():
             return
         if self._meter is not None:
-            self.span.set_attributes(self._meter.stop())
+            _set(self.span, self._meter.stop())
         if error is not None and not _is_plain_exit(error):
             record_error(self.span, error)
         elif self.is_agent:
-            self.span.set_attributes(_DONE["agent"])
+            _set(self.span, _DONE)
         self.span.end(self._left_ns or self._runtime.now_ns())
 
     def _tell(self, told: Told, value: object) -> None:
         try:
             if self.span.is_recording():
-                self.span.set_attributes(_content(self._plan, self._runtime, told, value))
+                _set(self.span, _content(self._plan, self._runtime, told, value))
         except Exception as failure:
             notices.count("step_failed", "A step could not be reported: %s", failure)
 
@@ -165,11 +165,13 @@ def begin(plan: Plan, given: object = NOTHING, more: Mapping[str, Any] | None = 
         outer._decide(None)
     try:
         attributes = dict(plan.attributes)
+        for key in plan.odd:
+            attributes[key] = facts.attribute(attributes[key])
         if more:
             attributes.update(more)
         if given is not NOTHING:
             attributes.update(_content(plan, used, _GIVEN, given))
-        span = used.tracer.start_span(plan.span_name, outside, plan.span_kind, attributes, start_time=used.now_ns())
+        span = used.start(plan.span_name, outside, plan.span_kind, attributes, used.now_ns())
     except Exception as failure:
         notices.count("step_failed", "A step could not be reported: %s", failure)
         span = trace.INVALID_SPAN
@@ -224,6 +226,11 @@ def _stack(error: BaseException, used: runtime.Runtime) -> str:
     except Exception:
         text = "".join(traceback.format_tb(error.__traceback__))
     return capture.clean(capture.cut(used.redaction.text(text), used.max_attribute_bytes))
+
+
+def _set(span: Span, attributes: Mapping[str, Any]) -> None:
+    """Adds attributes of OpenTelemetry's kinds; spans of ours take them without looking."""
+    getattr(span, "tell", span.set_attributes)(attributes)
 
 
 def _is_plain_exit(error: BaseException) -> bool:

@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import StatusCode
 
-from stepwell import redaction, resources, runtime
+from stepwell import redaction, resources, runtime, spans
 from stepwell.outgoing import Outgoing, started
 from stepwell.plan import OPERATION
 from stepwell.redaction import Filter, Level
@@ -169,7 +169,7 @@ def recorded(
             level=capture,
             redaction=rules,
             max_attribute_bytes=max_attribute_bytes,
-            tracer=recorder.provider.get_tracer(runtime.SCOPE),
+            start=spans.starter(recorder.provider.get_tracer(runtime.SCOPE)),
             is_bound=True,
             now_ns=FixedClock(),
         )

@@ -9,13 +9,7 @@ import pytest
 
 import stepwell
 from stepwell import threads
-from stepwell.testing import Recorder, recorded
-
-
-@pytest.fixture
-def recorder() -> Iterator[Recorder]:
-    with recorded() as found:
-        yield found
+from stepwell.testing import Recorder
 
 
 @pytest.fixture

@@ -1,28 +1,15 @@
-"""Agents and steps of every kind of function, and what is told of them."""
+"""Agents and steps: what is told of them, of functions of each kind, of retries and of failures."""
 
 import asyncio
-import contextlib
-import gc
 import inspect
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from opentelemetry import trace
+from tests.instrumentation.recording import told
 
 import stepwell
 from stepwell.testing import Recorder, recorded
-
-
-@pytest.fixture
-def recorder() -> Iterator[Recorder]:
-    with recorded() as found:
-        yield found
-
-
-def told(recorder: Recorder) -> list[tuple[str | None, str, str | None]]:
-    """Parent, name and error of each step."""
-    return [(step.parent, step.name, step.error_type) for step in recorder.steps]
 
 
 def test_agent_and_step_follow_the_conventions(recorder: Recorder) -> None:
@@ -134,128 +121,6 @@ async def test_parallel_tasks_are_steps_of_the_step_that_starts_them(recorder: R
             assert span.parent is not None
             around = outer[span.parent.span_id].attributes or {}
             assert around["gen_ai.tool.call.arguments"] == f'{{"number": {span.name[-1]}}}'
-
-
-def test_generator_is_one_step_and_current_only_while_it_runs(recorder: Recorder) -> None:
-    @stepwell.step
-    def parts() -> Generator[str, str, int]:
-        with stepwell.step("inside"):
-            got = yield "a"
-            yield got
-        return 7
-
-    with stepwell.agent("run"):
-        made = parts()
-        assert next(made) == "a"
-        with stepwell.step("between"):
-            assert made.send("b") == "b"
-        with pytest.raises(StopIteration) as stop:
-            next(made)
-    assert stop.value.value == 7
-    assert told(recorder) == [
-        (None, "run", None),
-        ("run", "parts", None),
-        ("parts", "inside", None),
-        ("run", "between", None),
-    ]
-    assert recorder.step("parts").output == 7
-
-
-def test_generator_of_text_tells_the_text(recorder: Recorder) -> None:
-    @stepwell.step
-    def words() -> Iterator[str]:
-        yield "to"
-        yield "day"
-
-    assert list(words()) == ["to", "day"]
-    assert recorder.step("words").output == "today"
-
-
-def test_generator_that_is_not_used_is_no_step(recorder: Recorder) -> None:
-    @stepwell.step
-    def words() -> Iterator[str]:
-        yield "never"
-
-    words()
-    gc.collect()
-    assert recorder.started == []
-
-
-def test_generator_that_is_left_early(recorder: Recorder) -> None:
-    closed = []
-
-    def numbers() -> Iterator[int]:
-        try:
-            yield from range(10)
-        finally:
-            closed.append(True)
-
-    for declare in (stepwell.step("step"), stepwell.agent("agent")):
-        for number in declare(numbers)():
-            if number == 1:
-                break
-    assert closed == [True, True]
-    step, agent = recorder.steps
-    assert (step.error_type, step.output, step.attributes["stepwell.closed_early"]) == (None, [0, 1], True)
-    assert agent.error_type == "GeneratorExit"
-
-
-def test_generator_handles_what_is_thrown_into_it(recorder: Recorder) -> None:
-    @stepwell.step
-    def stubborn() -> Iterator[str]:
-        try:
-            yield "first"
-        except KeyError:
-            yield "second"
-        raise OSError("third")
-
-    made = stubborn()
-    assert next(made) == "first"
-    assert made.throw(KeyError("x")) == "second"  # type: ignore[attr-defined]
-    with pytest.raises(OSError, match="third"):
-        next(made)
-    assert recorder.step("stubborn").error_type == "OSError"
-
-
-async def test_async_generator(recorder: Recorder) -> None:
-    @stepwell.step
-    async def stream() -> AsyncIterator[int]:
-        for number in range(3):
-            await asyncio.sleep(0)
-            with stepwell.step(f"piece{number}"):
-                pass
-            yield number
-
-    @stepwell.agent
-    async def run() -> list[int]:
-        found = []
-        async for number in stream():
-            with stepwell.step(f"use{number}"):
-                found.append(number)
-        return found
-
-    assert inspect.isasyncgenfunction(stream)
-    assert await run() == [0, 1, 2]
-    assert recorder.step("stream").output == [0, 1, 2]
-    parents = {step.name: step.parent for step in recorder.steps}
-    assert parents == {
-        "run": None,
-        "stream": "run",
-        **{f"piece{n}": "stream" for n in range(3)},
-        **{f"use{n}": "run" for n in range(3)},
-    }
-
-
-async def test_async_generator_left_early_ends_with_its_loop(recorder: Recorder) -> None:
-    @stepwell.step
-    async def stream() -> AsyncIterator[int]:
-        yield 1
-        yield 2
-
-    async with contextlib.aclosing(stream()) as made:  # type: ignore[type-var]
-        async for _ in made:
-            break
-    assert recorder.step("stream").attributes["stepwell.closed_early"] is True
 
 
 class Service:
@@ -400,72 +265,6 @@ def test_what_is_said_of_a_span_of_another_instrumentation(recorder: Recorder) -
         stepwell.checkpoint({"n": 1}, id="c")
     (step,) = recorder.steps
     assert (step.credits, step.checkpoints) == (3, (("c", {"n": 1}),))
-
-
-def test_loop_makes_a_step_of_each_pass(recorder: Recorder) -> None:
-    @stepwell.agent
-    def run() -> list[int]:
-        found = []
-        for number in stepwell.loop(range(3), name="turn"):
-            with stepwell.step(f"s{number}"):
-                found.append(number)
-            if number == 1:
-                break
-        with stepwell.step("after"):
-            return found
-
-    assert run() == [0, 1]
-    assert told(recorder) == [
-        (None, "run", None),
-        ("run", "turn", None),
-        ("turn", "s0", None),
-        ("run", "turn", None),
-        ("turn", "s1", None),
-        ("run", "after", None),
-    ]
-    assert trace.get_current_span() is trace.INVALID_SPAN
-
-
-def test_loop_whose_body_fails_fails_with_the_run(recorder: Recorder) -> None:
-    @stepwell.agent
-    def run() -> None:
-        for number in stepwell.loop([1, 2], name="turn"):
-            if number == 2:
-                raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        run()
-    assert told(recorder) == [(None, "run", "ValueError"), ("run", "turn", None), ("run", "turn", "ValueError")]
-
-
-def test_loop_whose_failure_was_handled(recorder: Recorder) -> None:
-    @stepwell.agent
-    def run() -> None:
-        with contextlib.suppress(ValueError):
-            for _ in stepwell.loop([1], name="turn"):
-                raise ValueError("no")
-        with stepwell.step("after"):
-            pass
-
-    run()
-    assert told(recorder) == [(None, "run", None), ("run", "turn", None), ("run", "after", None)]
-
-
-async def test_loop_over_an_async_iterator(recorder: Recorder) -> None:
-    async def numbers() -> AsyncIterator[int]:
-        yield 1
-        yield 2
-
-    with stepwell.agent("run"):
-        async for number in stepwell.loop(numbers(), name="turn"):
-            with stepwell.step(f"s{number}"):
-                pass
-    assert told(recorder)[1:] == [
-        ("run", "turn", None),
-        ("turn", "s1", None),
-        ("run", "turn", None),
-        ("turn", "s2", None),
-    ]
 
 
 def test_one_declaration_used_again_and_inside_itself(recorder: Recorder) -> None:
