@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stepwell_api.execution_rows import Located
 from stepwell_api.step_rows import fold_run, tokens_of
 from stepwell_storage import queries
-from stepwell_storage.model import Placement
+from stepwell_storage.model import Placement, Step
 from stepwell_storage.places import Place, place_of, read_places
 from stepwell_storage.times import to_datetime
 
@@ -109,8 +109,12 @@ def _chosen(rows: Iterable[Outline]) -> dict[bytes, Outline]:
 
 
 def _folded(placement: Placement) -> RunStep:
-    step = placement.step
-    outline = Outline(
+    return RunStep(place_of(placement), outline_of(placement.step))
+
+
+def outline_of(step: Step) -> Outline:
+    """The outline of a step that was read in full."""
+    return Outline(
         step.span_id,
         step.parent_span_id,
         to_datetime(step.start_ns),
@@ -127,4 +131,3 @@ def _folded(placement: Placement) -> RunStep:
         step.cost_usd,
         step.is_live,
     )
-    return RunStep(place_of(placement), outline)

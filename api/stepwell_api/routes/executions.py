@@ -15,6 +15,7 @@ from stepwell_api.execution_rows import COUNTED_EXACTLY, Located
 from stepwell_api.graph import execution_graph
 from stepwell_api.models.executions import Execution, ExecutionPage, StepPage
 from stepwell_api.models.timeline import Timeline
+from stepwell_api.models.transcript import Transcript
 from stepwell_api.pagination import Position, question_of, write_cursor
 from stepwell_api.parameters import (
     ExecutionListParameters,
@@ -26,6 +27,7 @@ from stepwell_api.problems import not_found, shown
 from stepwell_api.routes.asking import NOT_FOUND, PREFIX, ExecutionId, make_router, position_of, window_of
 from stepwell_api.run_steps import RunStep
 from stepwell_api.timeline import timeline_of
+from stepwell_api.transcript import reading as transcript
 
 router = make_router("executions")
 
@@ -100,6 +102,32 @@ async def get_execution_timeline(
 def _timeline_response(row: dict[str, Any], steps: Sequence[RunStep]) -> Response:
     named = {name: row[name] for name in ("execution_id", "updated_at")}
     return json_response({**named, **timeline_of(steps, row["start_time"])})
+
+
+@router.get(
+    "/executions/{execution_id}/transcript",
+    response_model=Transcript,
+    responses=NOT_FOUND,
+    operation_id="get_execution_transcript",
+)
+async def get_execution_transcript(
+    execution_id: ExecutionId,
+    parameters: Annotated[StepListParameters, Query()],
+    workspace_id: Workspace,
+    serving: Serving,
+) -> Response:
+    """One run as a conversation: messages, reasoning, tool calls and results, a page of steps at a time."""
+    question = question_of(f"transcript {execution_id}", parameters)
+    after = position_of(question, parameters, "integer")
+    first = parameters.first if after is None else max(int(after.value or 0), 0) + 1
+    async with serving.engine.connect() as connection:
+        located = await _locate(connection, workspace_id, execution_id)
+        items, total = await transcript.read_page(
+            connection, workspace_id, located, first=first, limit=parameters.limit
+        )
+    last = first + parameters.limit
+    more = Position(last - 1, located.execution_id, None) if last < total else None
+    return json_response({"items": items, "next_cursor": write_cursor(question, more), "total": total})
 
 
 @router.get(

@@ -73,6 +73,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/executions/{execution_id}/transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Execution Transcript
+         * @description One run as a conversation: messages, reasoning, tool calls and results, a page of steps at a time.
+         */
+        get: operations["get_execution_transcript"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/executions/{execution_id}/steps": {
         parameters: {
             query?: never;
@@ -3589,6 +3609,120 @@ export interface components {
             reasoning?: number | null;
         };
         /**
+         * Transcript
+         * @description A page of a run's conversation.
+         */
+        Transcript: {
+            /**
+             * Items
+             * @description May be fewer than `limit`: steps that say nothing are left out
+             */
+            items: components["schemas"]["TranscriptTurn"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page; null on the last one
+             */
+            next_cursor: string | null;
+            /**
+             * Total
+             * @description Steps of the run
+             */
+            total: number;
+        };
+        /**
+         * TranscriptBlock
+         * @description A piece of what was said.
+         */
+        TranscriptBlock: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "message" | "reasoning" | "tool_call" | "tool_result" | "input" | "output";
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "system" | "user" | "assistant" | "tool";
+            /**
+             * Name
+             * @description Of the tool
+             */
+            name: string | null;
+            /** Call Id */
+            call_id: string | null;
+            /**
+             * Text
+             * @description What was said, at most 20,000 characters; null where `value` holds it
+             */
+            text: string | null;
+            /**
+             * Value
+             * @description What was said as JSON: a tool's arguments or result
+             */
+            value: unknown;
+            /**
+             * Is Cut
+             * @description Whether there is more than is told; the step has all of it
+             */
+            is_cut: boolean;
+        };
+        /**
+         * TranscriptTurn
+         * @description What one step added to the conversation.
+         */
+        TranscriptTurn: {
+            /** Step Index */
+            step_index: number;
+            /** Span Id */
+            span_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "model" | "tool" | "agent" | "step";
+            /** Step Name */
+            step_name: string;
+            /** Operation */
+            operation: string;
+            /** Agent Name */
+            agent_name: string | null;
+            /** Model */
+            model: string | null;
+            status: components["schemas"]["Status"];
+            /**
+             * Attempt
+             * @description 1 for the first call, 2 for the first repetition after a failure, and so on
+             */
+            attempt: number;
+            /** Depth */
+            depth: number;
+            /**
+             * Start Time
+             * Format: date-time
+             */
+            start_time: string;
+            /**
+             * Duration Ms
+             * @description Milliseconds; null while the step runs
+             */
+            duration_ms: number | null;
+            /**
+             * Tokens
+             * @description Input and output tokens, where the run counts this step's
+             */
+            tokens: number | null;
+            /** Error Type */
+            error_type: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /**
+             * Blocks
+             * @description What is new: a model call's input without what was said before
+             */
+            blocks: components["schemas"]["TranscriptBlock"][];
+        };
+        /**
          * Trend
          * @description Whether the share of such runs rises or falls over the window.
          */
@@ -4022,6 +4156,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_execution_transcript: {
+        parameters: {
+            query?: {
+                /** @description Items on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before; all other parameters but `limit` must stay as they were */
+                cursor?: string | null;
+                /** @description Index of the first step of the first page; a cursor overrules it */
+                first?: number;
+            };
+            header?: never;
+            path: {
+                /** @description An execution's id, or a trace's id for its first execution */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transcript"];
                 };
             };
             /** @description A cursor of another list, or a time without its offset from UTC */

@@ -102,3 +102,31 @@ FROM (
 WHERE workspace_id = %(workspace_id)s
   AND trace_id = %(trace_id)s
   AND start_time BETWEEN %(earliest)s AND %(latest)s
+
+-- name: read_spoken
+-- What some steps of a trace took and gave: what read_run_steps tells, in its order, the error and the payloads. Of
+-- several rows of a span the one to take comes first. Payloads that are too large to be told are told by their size.
+SELECT span_id, parent_span_id, start_time, end_time, duration_ms, step_name, step_type, operation, status,
+       coalesce(agent_name, span_agent_name) AS agent_name, model, error_type,
+       CASE WHEN prompt_tokens IS NULL AND completion_tokens IS NULL THEN NULL
+            ELSE coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0) END AS tokens,
+       cost_usd, is_live, error_message,
+       CASE WHEN length(taken) > %(largest)s THEN to_json(format('[%%s characters]', length(taken)))::text ELSE taken END,
+       CASE WHEN length(given) > %(largest)s THEN to_json(format('[%%s characters]', length(given)))::text ELSE given END
+FROM (
+    SELECT step.*,
+           coalesce(step.input, (SELECT told.input FROM analytics.step_messages(workspace_id, trace_id, span_id) told))::text
+               AS taken,
+           coalesce(step.output, (SELECT told.output FROM analytics.step_messages(workspace_id, trace_id, span_id) told))::text
+               AS given
+    FROM (
+        SELECT *, false AS is_live FROM analytics.step_facts
+        UNION ALL
+        SELECT *, true AS is_live FROM analytics.live_steps
+    ) AS step
+    WHERE workspace_id = %(workspace_id)s
+      AND trace_id = %(trace_id)s
+      AND span_id = ANY (%(span_ids)s)
+      AND start_time BETWEEN %(earliest)s AND %(latest)s
+) AS spoken
+ORDER BY span_id, is_live, start_time
