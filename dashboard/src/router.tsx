@@ -1,7 +1,7 @@
 /** Which address shows which view. Views are loaded when they are first visited. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 
-import { readCommon, readRun, readRuns } from "./search";
+import { readCommon, readPatterns, readRun, readRuns } from "./search";
 import { NotFound } from "./views/NotFound";
 import { Shell } from "./views/Shell";
 
@@ -16,7 +16,20 @@ const overview = createRoute({
 const agent = createRoute({
   getParentRoute: () => root,
   path: "/agents/$agentId",
+  component: lazyRouteComponent(() => import("./views/agent/AgentFrame"), "AgentFrame"),
+});
+
+const agentOverview = createRoute({
+  getParentRoute: () => agent,
+  path: "/",
   component: lazyRouteComponent(() => import("./views/Agent"), "Agent"),
+});
+
+const patterns = createRoute({
+  getParentRoute: () => agent,
+  path: "/patterns",
+  validateSearch: readPatterns,
+  component: lazyRouteComponent(() => import("./views/patterns/Patterns"), "Patterns"),
 });
 
 const runs = createRoute({
@@ -40,7 +53,7 @@ const live = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, agent, runs, run, live]),
+  routeTree: root.addChildren([overview, agent.addChildren([agentOverview, patterns]), runs, run, live]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

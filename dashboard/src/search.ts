@@ -21,6 +21,11 @@ export function readCommon(search: Record<string, unknown>): CommonSearch {
   };
 }
 
+/** A view's own filters stay behind where one goes on to another. */
+export function onlyCommon(search: CommonSearch): CommonSearch {
+  return readCommon({ ...search });
+}
+
 /** One text or a list of them. */
 export function readTexts(value: unknown): string[] {
   const values: unknown[] = Array.isArray(value) ? value : [value];
@@ -32,6 +37,7 @@ export interface RunsSearch extends CommonSearch {
   agent?: string[];
   status?: StatusWord[];
   error?: string[];
+  path?: string;
   q?: string;
   sort?: RunSort;
 }
@@ -40,6 +46,7 @@ const SORTS: readonly RunSort[] = ["-start_time", "-duration_ms", "-cost_usd", "
 
 export function readRuns(search: Record<string, unknown>): RunsSearch {
   const [agent, error] = [readTexts(search["agent"]), readTexts(search["error"])];
+  const [path] = readTexts(search["path"]);
   const words = readTexts(search["status"]);
   const status = STATUSES.filter((word) => words.includes(word));
   const sort = SORTS.find((order) => order === search["sort"]);
@@ -49,6 +56,7 @@ export function readRuns(search: Record<string, unknown>): RunsSearch {
     ...(agent.length > 0 ? { agent } : {}),
     ...(status.length > 0 ? { status } : {}),
     ...(error.length > 0 ? { error } : {}),
+    ...(path === undefined ? {} : { path }),
     ...(typeof q === "string" && q !== "" ? { q } : typeof q === "number" ? { q: String(q) } : {}),
     ...(sort === undefined ? {} : { sort }),
   };
@@ -65,4 +73,17 @@ export function readRun(search: Record<string, unknown>): RunSearch {
     ...readCommon(search),
     ...(typeof step === "number" && Number.isInteger(step) && step >= 0 ? { step } : {}),
   };
+}
+
+/** What the patterns keep: what the colours of the hours show. */
+export interface PatternsSearch extends CommonSearch {
+  heat?: Heat;
+}
+
+export const HEATS = ["runs", "failures", "duration"] as const;
+export type Heat = (typeof HEATS)[number];
+
+export function readPatterns(search: Record<string, unknown>): PatternsSearch {
+  const heat = HEATS.find((word) => word === search["heat"]);
+  return { ...readCommon(search), ...(heat === undefined ? {} : { heat }) };
 }

@@ -19,7 +19,7 @@ export function analyticsQuery(agentId: string | null, scope: Scope) {
   return queryOptions({
     queryKey: ["analytics", agentId, scope],
     queryFn: async ({ signal }) => {
-      const query = { from: scope.window.from, to: scope.window.to, ...filtersOf(scope) };
+      const query = scopeQuery(scope);
       if (agentId === null) return dataOf(await client.GET("/api/v1/analytics", { params: { query }, signal }));
       const path = { agent_id: agentId };
       return dataOf(await client.GET("/api/v1/agents/{agent_id}/analytics", { params: { path, query }, signal }));
@@ -33,7 +33,7 @@ export function agentsQuery(scope: Scope) {
   return queryOptions({
     queryKey: ["agents", scope],
     queryFn: async ({ signal }) => {
-      const query = { from: scope.window.from, to: scope.window.to, limit: 1000, ...filtersOf(scope) };
+      const query = { ...scopeQuery(scope), limit: 1000 };
       return dataOf(await client.GET("/api/v1/agents", { params: { query }, signal }));
     },
     staleTime: FRESH_MS,
@@ -41,14 +41,16 @@ export function agentsQuery(scope: Scope) {
   });
 }
 
-function filtersOf(scope: Scope) {
-  return { environment: [...scope.environment], version: [...scope.version] };
+/** What every question about a scope passes on. */
+export function scopeQuery({ window, environment, version }: Scope) {
+  return { from: window.from, to: window.to, environment: [...environment], version: [...version] };
 }
 
 export interface RunFilters {
   agent_id: readonly string[];
   status: readonly StatusWord[];
   error_type: readonly string[];
+  path: string | null;
   q: string | null;
   sort: RunSort;
 }
@@ -63,15 +65,14 @@ export function runsQuery(scope: Scope, filters: RunFilters) {
     queryKey: ["executions", scope, filters],
     queryFn: async ({ pageParam, signal }) => {
       const query = {
-        from: scope.window.from,
-        to: scope.window.to,
-        ...filtersOf(scope),
+        ...scopeQuery(scope),
         agent_id: [...filters.agent_id],
         status: [...filters.status],
         error_type: [...filters.error_type],
         sort: filters.sort,
         limit: PAGE,
         ...(filters.q === null ? {} : { q: filters.q }),
+        ...(filters.path === null ? {} : { path: filters.path }),
         ...(pageParam === null ? {} : { cursor: pageParam }),
       };
       return dataOf(await client.GET("/api/v1/executions", { params: { query }, signal }));
@@ -134,7 +135,7 @@ export function suggestionsQuery(agentId: string, scope: Scope) {
   return queryOptions({
     queryKey: ["suggestions", agentId, scope],
     queryFn: async ({ signal }) => {
-      const query = { from: scope.window.from, to: scope.window.to, ...filtersOf(scope) };
+      const query = scopeQuery(scope);
       const path = { agent_id: agentId };
       return dataOf(await client.GET("/api/v1/agents/{agent_id}/suggestions", { params: { path, query }, signal }));
     },

@@ -4,88 +4,69 @@ import { useMemo, useState } from "react";
 import type { Schemas } from "../api/client";
 import { cost, count, duration, percent } from "../format/numbers";
 import { Ago } from "../ui/Ago";
-import table from "../ui/Table.module.css";
+import { type Column, Table } from "../ui/Table";
 
 type AgentRow = Schemas["AgentSummary"];
-type Key = "agent_id" | "executions" | "running" | "success_rate" | "p50_duration_ms" | "p95_duration_ms" | "cost_usd" | "tokens" | "last_seen";
 
-const COLUMNS: readonly { key: Key; label: string; isNumber: boolean }[] = [
-  { key: "agent_id", label: "Agent", isNumber: false },
-  { key: "executions", label: "Runs", isNumber: true },
-  { key: "running", label: "Running", isNumber: true },
-  { key: "success_rate", label: "Success", isNumber: true },
-  { key: "p50_duration_ms", label: "Median", isNumber: true },
-  { key: "p95_duration_ms", label: "p95", isNumber: true },
-  { key: "tokens", label: "Tokens", isNumber: true },
-  { key: "cost_usd", label: "Cost", isNumber: true },
-  { key: "last_seen", label: "Last seen", isNumber: true },
+interface AgentColumn extends Column<AgentRow> {
+  valueOf: (row: AgentRow) => string | number | null;
+}
+
+const COLUMNS: readonly AgentColumn[] = [
+  {
+    id: "agent_id",
+    label: "Agent",
+    isName: true,
+    isSortable: true,
+    valueOf: (row) => row.agent_id,
+    show: (row) => (
+      <Link to="/agents/$agentId" params={{ agentId: row.agent_id }} search={(search) => search}>
+        {row.agent_id}
+      </Link>
+    ),
+  },
+  figure("executions", "Runs", (row) => row.executions, count),
+  figure("running", "Running", (row) => row.running, count),
+  figure("success_rate", "Success", (row) => row.success_rate, percent),
+  figure("p50_duration_ms", "Median", (row) => row.p50_duration_ms, duration),
+  figure("p95_duration_ms", "p95", (row) => row.p95_duration_ms, duration),
+  figure("tokens", "Tokens", (row) => row.tokens, count),
+  figure("cost_usd", "Cost", (row) => row.cost_usd, cost),
+  {
+    id: "last_seen",
+    label: "Last seen",
+    isNumber: true,
+    isSortable: true,
+    valueOf: (row) => row.last_seen,
+    show: (row) => <Ago time={row.last_seen} />,
+  },
 ];
+
+function figure(
+  id: string,
+  label: string,
+  valueOf: (row: AgentRow) => number | null,
+  format: (value: number | null) => string,
+): AgentColumn {
+  return { id, label, isNumber: true, isSortable: true, valueOf, show: (row) => format(valueOf(row)) };
+}
 
 /** The agents with their figures; a click on a column's head sorts by it. */
 export function AgentTable({ agents }: { agents: readonly AgentRow[] }) {
-  const [sort, setSort] = useState<{ key: Key; isDescending: boolean }>({ key: "executions", isDescending: true });
-  const rows = useMemo(() => [...agents].sort((one, other) => compare(one, other, sort.key, sort.isDescending)), [agents, sort]);
-  return (
-    <div className={table["scroller"]}>
-      <table className={table["table"]}>
-        <thead>
-          <tr>
-            {COLUMNS.map(({ key, label, isNumber }) => (
-              <th
-                key={key}
-                scope="col"
-                className={isNumber ? table["number"] : undefined}
-                aria-sort={sort.key === key ? (sort.isDescending ? "descending" : "ascending") : undefined}
-              >
-                <button
-                  type="button"
-                  onClick={() => {
-                    setSort({ key, isDescending: sort.key === key ? !sort.isDescending : key !== "agent_id" });
-                  }}
-                >
-                  {label}
-                  {sort.key === key && <span aria-hidden="true">{sort.isDescending ? " ↓" : " ↑"}</span>}
-                </button>
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((agent) => (
-            <AgentLine key={agent.agent_id} agent={agent} />
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-function AgentLine({ agent }: { agent: AgentRow }) {
-  const number = table["number"];
-  return (
-    <tr>
-      <td className={table["name"]}>
-        <Link to="/agents/$agentId" params={{ agentId: agent.agent_id }} search={(search) => search}>
-          {agent.agent_id}
-        </Link>
-      </td>
-      <td className={number}>{count(agent.executions)}</td>
-      <td className={number}>{count(agent.running)}</td>
-      <td className={number}>{percent(agent.success_rate)}</td>
-      <td className={number}>{duration(agent.p50_duration_ms)}</td>
-      <td className={number}>{duration(agent.p95_duration_ms)}</td>
-      <td className={number}>{count(agent.tokens)}</td>
-      <td className={number}>{cost(agent.cost_usd)}</td>
-      <td className={number}>
-        <Ago time={agent.last_seen} />
-      </td>
-    </tr>
-  );
+  const [sort, setSort] = useState({ id: "executions", isDescending: true });
+  const rows = useMemo(() => {
+    const column = COLUMNS.find(({ id }) => id === sort.id);
+    if (column === undefined) return agents;
+    return [...agents].sort((one, other) => compare(column.valueOf(one), column.valueOf(other), sort.isDescending));
+  }, [agents, sort]);
+  const by = (id: string) => {
+    setSort({ id, isDescending: sort.id === id ? !sort.isDescending : id !== "agent_id" });
+  };
+  return <Table label="Agents" columns={COLUMNS} rows={rows} keyOf={(row) => row.agent_id} sorting={{ ...sort, by }} />;
 }
 
 /** Unknown values come last either way. */
-function compare(one: AgentRow, other: AgentRow, key: Key, isDescending: boolean): number {
-  const [mine, theirs] = [one[key], other[key]];
+function compare(mine: string | number | null, theirs: string | number | null, isDescending: boolean): number {
   if (mine === null || theirs === null) return mine === theirs ? 0 : mine === null ? 1 : -1;
   const order = mine < theirs ? -1 : mine > theirs ? 1 : 0;
   return isDescending ? -order : order;

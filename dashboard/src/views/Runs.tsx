@@ -32,6 +32,7 @@ export function Runs() {
     agent_id: search.agent ?? [],
     status: search.status ?? [],
     error_type: search.error ?? [],
+    path: search.path ?? null,
     q: search.q ?? null,
     sort: search.sort ?? "-start_time",
   };
@@ -117,12 +118,12 @@ function Filters({ search }: { search: RunsSearch }) {
           ))}
         </select>
       </label>
-      {[...(search.agent ?? []), ...(search.error ?? [])].map((name) => (
+      {[...(search.agent ?? []), ...(search.error ?? []), ...(search.path === undefined ? [] : [search.path])].map((name) => (
         <button
           key={name}
           type="button"
           onClick={() => {
-            change({ agent: undefined, error: undefined });
+            change({ agent: undefined, error: undefined, path: undefined });
           }}
         >
           {name} <span aria-hidden="true">✕</span>

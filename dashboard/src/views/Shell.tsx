@@ -1,6 +1,6 @@
 import { Link, Outlet } from "@tanstack/react-router";
 
-import { type CommonSearch, readCommon } from "../search";
+import { onlyCommon } from "../search";
 import { RangePicker } from "../ui/RangePicker";
 import { ThemeSwitch } from "../ui/ThemeSwitch";
 import styles from "./Shell.module.css";
@@ -38,9 +38,4 @@ export function Shell() {
       </main>
     </div>
   );
-}
-
-/** A view's own filters stay behind. */
-function onlyCommon(search: CommonSearch): CommonSearch {
-  return readCommon({ ...search });
 }
