@@ -28,6 +28,7 @@ from stepwell_api.routes import (
     deletion,
     executions,
     export,
+    facets,
     ingest,
     insight,
     live,
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for routes in (
         executions,
+        facets,
         agents,
         insight,
         suggestions,

@@ -260,6 +260,13 @@ class AnalyticsParameters(WindowParameters):
     version: Annotated[list[Text], Field(description="Version of the agent; repeatable")] = []
 
 
+class FacetParameters(WindowParameters):
+    """Whose runs, and how many values of each facet."""
+
+    agent_id: Annotated[Text | None, Field(description="One agent; all of them where it is not given")] = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Values of each facet")] = DEFAULT_LIMIT
+
+
 class LiveParameters(PageParameters):
     """Which of the runs that go on, and which page of them."""
 

@@ -1,7 +1,7 @@
 /** Which address shows which view. Views are loaded when they are first visited. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 
-import { readCommon, readPatterns, readRun, readRuns } from "./search";
+import { readCommon, readCompare, readPatterns, readRun, readRuns } from "./search";
 import { NotFound } from "./views/NotFound";
 import { Shell } from "./views/Shell";
 
@@ -32,6 +32,13 @@ const patterns = createRoute({
   component: lazyRouteComponent(() => import("./views/patterns/Patterns"), "Patterns"),
 });
 
+const compare = createRoute({
+  getParentRoute: () => agent,
+  path: "/compare",
+  validateSearch: readCompare,
+  component: lazyRouteComponent(() => import("./views/compare/Compare"), "Compare"),
+});
+
 const runs = createRoute({
   getParentRoute: () => root,
   path: "/executions",
@@ -53,7 +60,7 @@ const live = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, agent.addChildren([agentOverview, patterns]), runs, run, live]),
+  routeTree: root.addChildren([overview, agent.addChildren([agentOverview, patterns, compare]), runs, run, live]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

@@ -87,3 +87,14 @@ export function readPatterns(search: Record<string, unknown>): PatternsSearch {
   const heat = HEATS.find((word) => word === search["heat"]);
   return { ...readCommon(search), ...(heat === undefined ? {} : { heat }) };
 }
+
+/** What a comparison keeps: its two sides, as the API takes them. */
+export interface CompareSearch extends CommonSearch {
+  a?: string;
+  b?: string;
+}
+
+export function readCompare(search: Record<string, unknown>): CompareSearch {
+  const [[a], [b]] = [readTexts(search["a"]), readTexts(search["b"])];
+  return { ...readCommon(search), ...(a === undefined ? {} : { a }), ...(b === undefined ? {} : { b }) };
+}

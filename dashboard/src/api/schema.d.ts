@@ -113,6 +113,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Facets
+         * @description The environments, versions, models and error types of the runs of a time, to choose filters from.
+         */
+        get: operations["get_facets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents": {
         parameters: {
             query?: never;
@@ -1858,6 +1878,51 @@ export interface components {
          * @enum {string}
          */
         ExportFormat: "parquet" | "csv" | "jsonl";
+        /**
+         * FacetValue
+         * @description A value that runs tell.
+         */
+        FacetValue: {
+            /** Value */
+            value: string;
+            /**
+             * Executions
+             * @description Runs that tell it
+             */
+            executions: number;
+        };
+        /**
+         * Facets
+         * @description The values that runs of some hours tell, the most frequent first.
+         */
+        Facets: {
+            /**
+             * From
+             * Format: date-time
+             * @description Start of the first hour, inclusive
+             */
+            from: string;
+            /**
+             * To
+             * Format: date-time
+             * @description End of the last hour, exclusive
+             */
+            to: string;
+            /** Environments */
+            environments: components["schemas"]["FacetValue"][];
+            /** Versions */
+            versions: components["schemas"]["FacetValue"][];
+            /**
+             * Models
+             * @description Of one agent; empty for all agents together
+             */
+            models: components["schemas"]["FacetValue"][];
+            /**
+             * Error Types
+             * @description Of runs that failed or timed out
+             */
+            error_types: components["schemas"]["FacetValue"][];
+        };
         /**
          * FailingStep
          * @description The step at which the run failed: the deepest cause, not what is around it.
@@ -4355,6 +4420,80 @@ export interface operations {
             };
             /** @description There is none of this id */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_facets: {
+        parameters: {
+            query?: {
+                /** @description Only runs that started at or after this RFC 3339 time; default 7 days before `to` */
+                from?: string | null;
+                /** @description Only runs that started before this RFC 3339 time (exclusive); default now */
+                to?: string | null;
+                /** @description One agent; all of them where it is not given */
+                agent_id?: string | null;
+                /** @description Values of each facet */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Facets"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,6 +2,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { Popover } from "radix-ui";
 import { type SubmitEvent, useState } from "react";
 
+import { localTime, timeMs } from "../time/local";
 import { DEFAULT_RANGE, PRESETS, labelOf, rangeOf } from "../time/window";
 import styles from "./RangePicker.module.css";
 import { useScope } from "./scope";
@@ -76,15 +77,4 @@ function CustomTimes({ from, to, choose }: { from: string; to: string; choose: (
       <button type="submit">Show this time</button>
     </form>
   );
-}
-
-function timeMs(value: FormDataEntryValue | null): number | null {
-  const ms = typeof value === "string" ? new Date(value).getTime() : Number.NaN;
-  return Number.isNaN(ms) ? null : ms;
-}
-
-/** As the input takes it: local time without its offset. */
-function localTime(time: string): string {
-  const date = new Date(time);
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }

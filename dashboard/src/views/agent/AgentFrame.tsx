@@ -21,8 +21,14 @@ export function AgentFrame() {
           <Link to="/agents/$agentId/patterns" params={{ agentId }} search={onlyCommon} activeProps={active}>
             Patterns
           </Link>
+          <Link to="/agents/$agentId/compare" params={{ agentId }} search={onlyCommon} activeProps={active}>
+            Compare
+          </Link>
           <Link to="/executions" search={(search) => ({ ...onlyCommon(search), agent: [agentId] })}>
             Runs
+          </Link>
+          <Link to="/executions" search={(search) => ({ ...onlyCommon(search), agent: [agentId], status: ["failed", "timeout"] })}>
+            Failed runs
           </Link>
         </nav>
       </header>
