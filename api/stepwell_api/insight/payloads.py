@@ -37,13 +37,10 @@ def payload_of(value: Any, *, with_words: bool) -> Payload | None:
 
 
 def words_of(value: Any) -> frozenset[int]:
-    """Hashes of the words of all values in it, at most `MAX_WORDS`; keys are no words."""
+    """Hashes, of this process alone, of the words of all values in it, at most `MAX_WORDS`; keys are no words."""
     found: set[int] = set()
     for leaf in _leaves(value, MAX_DEPTH * 2):
-        for word in _WORD.findall(_text(leaf).casefold()):
-            found.add(crc32(word.encode()))
-            if len(found) >= MAX_WORDS:
-                return frozenset(found)
+        found.update(map(hash, _WORD.findall(_text(leaf).casefold())[: MAX_WORDS - len(found)]))
     return frozenset(found)
 
 

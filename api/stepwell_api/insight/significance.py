@@ -101,28 +101,51 @@ def stratified_z(scores: Numbers, strata: Integers, group: NDArray[np.bool_]) ->
     return total / math.sqrt(variance) if variance > 0 else 0.0
 
 
-def basis_of(columns: Sequence[Numbers]) -> Numbers:
-    """An orthonormal basis of what the columns, at least one, and a constant can explain; runs by dimensions."""
-    matrix = np.column_stack([np.ones(len(columns[0])), *columns])
-    # By way of the few columns' products: a decomposition of the matrix itself takes fifty times as long.
-    sizes, directions = np.linalg.eigh(matrix.T @ matrix)
-    kept = sizes > sizes[-1] * 1e-9
-    return np.asarray(matrix @ (directions[:, kept] / np.sqrt(sizes[kept])), dtype=np.float64)
+class Levels:
+    """What the levels of some factors (hours, kinds of day) explain of values, one for each run.
+
+    Least squares on an indicator for each level, by sums over the levels: with a column for each indicator it would
+    take a hundred times as long.
+    """
+
+    def __init__(self, *factors: Numbers) -> None:
+        self._codes = [np.unique(factor, return_inverse=True)[1] for factor in factors]
+        self._counts = [int(codes.max()) + 1 for codes in self._codes]
+        sizes, directions = np.linalg.eigh(self._products())
+        kept = sizes > sizes[-1] * 1e-9
+        self._inverse = (directions[:, kept] / sizes[kept]) @ directions[:, kept].T
+        self.dimensions = int(kept.sum())
+        """Of what they can explain; a constant among it."""
+
+    def unexplained(self, values: Numbers) -> Numbers:
+        """What is left of the values when all that the levels explain is taken away."""
+        sums = [
+            np.bincount(codes, weights=values, minlength=count)
+            for codes, count in zip(self._codes, self._counts, strict=True)
+        ]
+        effects = np.split(self._inverse @ np.concatenate(sums), np.cumsum(self._counts)[:-1])
+        explained = [effect[codes] for effect, codes in zip(effects, self._codes, strict=True)]
+        return np.asarray(values - np.sum(explained, axis=0), dtype=np.float64)
+
+    def _products(self) -> Numbers:
+        """How many runs each two levels share."""
+        pairs = list(zip(self._codes, self._counts, strict=True))
+        rows = [
+            [np.bincount(one * other_count + other, minlength=count * other_count).reshape(count, other_count)
+             for other, other_count in pairs]
+            for one, count in pairs
+        ]  # fmt: skip
+        return np.block(rows).astype(np.float64)
 
 
-def unexplained(values: Numbers, basis: Numbers) -> Numbers:
-    """What is left of the values when all that the basis explains is taken away."""
-    return np.asarray(values - basis @ (basis.T @ values), dtype=np.float64)
+def partial_z(residual: Numbers, regressor: Numbers, levels: Levels) -> float:
+    """z of the regressor's part in values of which `residual` is left, beside the levels (Frisch and Waugh 1933).
 
-
-def partial_z(residual: Numbers, regressor: Numbers, basis: Numbers) -> float:
-    """z of the regressor's part in values of which `residual` is left, beside the basis (Frisch and Waugh 1933).
-
-    On ranks it is the rank sum test, or Spearman's, adjusted for what the basis stands for. 0 where the basis explains
+    On ranks it is the rank sum test, or Spearman's, adjusted for what the levels stand for. 0 where these explain
     the regressor itself.
     """
-    left = unexplained(regressor, basis)
-    square, size = float(left @ left), len(residual) - basis.shape[1]
+    left = levels.unexplained(regressor)
+    square, size = float(left @ left), len(residual) - levels.dimensions
     spread = float(residual @ residual)
     whole = float(((regressor - regressor.mean()) ** 2).sum())
     if size < 2 or square <= COLLINEAR * whole or not spread:

@@ -1,8 +1,10 @@
 """What is found in an agent's runs: patterns, failures and what sets them apart."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -55,13 +57,11 @@ async def get_agent_patterns(
         if not hours:
             await refuse_unknown(connection, question)
         kept = await read_kept(serving, connection, parameters, question, hours)
-        suggestions = await decisions.decided(connection, question, await suggestions_of(kept))
-        if parameters.tz.key not in kept.counted:
-            hourly = await patterns.hourly_patterns(connection, question, hours, parameters.tz)
-            kept.counted[parameters.tz.key] = hourly
-        if Kind not in kept.counted:
-            items = [(kind, await rollups.by_item(connection, question, edges, kind)) for kind in PATTERN_KINDS]
-            kept.counted[Kind] = patterns.of_items(dict(items), hours)
+        # The one works in a thread while the other waits for the database.
+        found, _ = await asyncio.gather(
+            suggestions_of(kept), _count(connection, question, edges, hours, parameters.tz, kept)
+        )
+        suggestions = await decisions.decided(connection, question, found)
     answer = {
         **_window(question),
         "tz": parameters.tz.key,
@@ -74,6 +74,17 @@ async def get_agent_patterns(
     for name in ("input_patterns", "execution_paths", "bottlenecks"):
         answer[name] = answer[name][: parameters.limit]
     return json_response(answer)
+
+
+async def _count(
+    connection: AsyncConnection, question: Question, edges: Edges, hours: Hours, zone: ZoneInfo, kept: Kept
+) -> None:
+    """Counts what is exact, where it was not counted yet."""
+    if zone.key not in kept.counted:
+        kept.counted[zone.key] = await patterns.hourly_patterns(connection, question, hours, zone)
+    if Kind not in kept.counted:
+        items = [(kind, await rollups.by_item(connection, question, edges, kind)) for kind in PATTERN_KINDS]
+        kept.counted[Kind] = patterns.of_items(dict(items), hours)
 
 
 @router.get(

@@ -47,22 +47,31 @@ ORDER BY run.start_time, run.execution_id
 LIMIT %(limit)s
 
 -- name: read_sampled_places
--- What the fold found about the steps of some runs.
-SELECT wanted.place, e.step_span_ids, e.step_attempts, e.step_depths, e.step_marks, e.step_self_ms,
-       e.duplicate_span_ids, e.duplicates_of
+-- What the fold found about the steps of some runs. Each is looked up by itself, as are windows of traces below: joined,
+-- they are taken for so many that all runs of the time are read instead.
+SELECT wanted.place, e.*
 FROM unnest(%(execution_ids)s::text[], %(starts)s::timestamptz[])
      WITH ORDINALITY AS wanted (execution_id, start_time, place)
-JOIN analytics.agent_executions e
-    ON e.workspace_id = %(workspace_id)s AND e.execution_id = wanted.execution_id
-    AND e.start_time = wanted.start_time
-    AND e.start_time >= %(lowest)s AND e.start_time <= %(highest)s
-WHERE e.step_depths IS NOT NULL
+CROSS JOIN LATERAL (
+    SELECT r.step_span_ids, r.step_attempts, r.step_depths, r.step_marks, r.step_self_ms,
+           r.duplicate_span_ids, r.duplicates_of
+    FROM analytics.agent_executions r
+    WHERE r.workspace_id = %(workspace_id)s AND r.execution_id = wanted.execution_id
+      AND r.start_time = wanted.start_time
+      AND r.start_time >= %(lowest)s AND r.start_time <= %(highest)s
+      AND r.step_depths IS NOT NULL
+    LIMIT 1
+) AS e
 
 -- name: read_sampled_steps
 -- The finished steps of some traces without payloads, each with digests of its input and output.
 SELECT wanted.place, s.*
 FROM unnest(%(trace_ids)s::bytea[]) WITH ORDINALITY AS wanted (trace_id, place)
-JOIN analytics.trace_windows w ON w.workspace_id = %(workspace_id)s AND w.trace_id = wanted.trace_id
+CROSS JOIN LATERAL (
+    SELECT t.earliest, t.latest FROM analytics.trace_windows t
+    WHERE t.workspace_id = %(workspace_id)s AND t.trace_id = wanted.trace_id
+    LIMIT 1
+) AS w
 CROSS JOIN LATERAL (
     SELECT f.span_id, f.parent_span_id, f.start_time, f.end_time, f.step_name, f.role, f.operation, f.step_type,
            f.status, f.error_type, f.prompt_tokens, f.completion_tokens, f.cost_usd,
@@ -79,7 +88,11 @@ CROSS JOIN LATERAL (
 -- Inputs and outputs of the steps of some traces, without those that are too large.
 SELECT wanted.place, s.*
 FROM unnest(%(trace_ids)s::bytea[]) WITH ORDINALITY AS wanted (trace_id, place)
-JOIN analytics.trace_windows w ON w.workspace_id = %(workspace_id)s AND w.trace_id = wanted.trace_id
+CROSS JOIN LATERAL (
+    SELECT t.earliest, t.latest FROM analytics.trace_windows t
+    WHERE t.workspace_id = %(workspace_id)s AND t.trace_id = wanted.trace_id
+    LIMIT 1
+) AS w
 CROSS JOIN LATERAL (
     SELECT f.span_id,
            CASE WHEN pg_column_size(f.input) <= %(max_bytes)s THEN f.input::text END AS input,
@@ -137,7 +150,11 @@ ORDER BY asked.place, run.start_time DESC, run.execution_id
 -- What the failed steps of a name in some traces say of their failure.
 SELECT wanted.place, s.error_type, s.error_message
 FROM unnest(%(trace_ids)s::bytea[], %(step_names)s::text[]) WITH ORDINALITY AS wanted (trace_id, step_name, place)
-JOIN analytics.trace_windows w ON w.workspace_id = %(workspace_id)s AND w.trace_id = wanted.trace_id
+CROSS JOIN LATERAL (
+    SELECT t.earliest, t.latest FROM analytics.trace_windows t
+    WHERE t.workspace_id = %(workspace_id)s AND t.trace_id = wanted.trace_id
+    LIMIT 1
+) AS w
 CROSS JOIN LATERAL (
     SELECT f.error_type, f.error_message, f.start_time, f.span_id
     FROM analytics.step_facts f

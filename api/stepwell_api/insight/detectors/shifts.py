@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from stepwell_api.insight.frame import Mask
-from stepwell_api.insight.significance import Numbers, basis_of, normal_above, partial_z, ranks, unexplained
+from stepwell_api.insight.significance import Levels, Numbers, normal_above, partial_z, ranks
 
 HOUR_S, DAY_S = 3_600.0, 86_400.0
 SPLITS = 30
@@ -26,6 +26,8 @@ SEASON_RATIO = 4.0
 """F statistic of the kinds of day up to which they do not matter to a series."""
 MIXED = 0.25
 """Share of the runs on either side of a split that has to be of kinds of day of the other side."""
+ALIKE = 1e-9
+"""Part of a regressor's squares up to which it is nothing beside what explains it: rounding."""
 BEGINS = 0.05
 """Quantile of its runs' starts at which a version counts as released: some runs try it out before."""
 PART = 0.3
@@ -87,22 +89,19 @@ class Season:
         span_days = float(start_s[-1] - start_s[0]) / DAY_S
         self.kind: Numbers = weekday if span_days >= WEEKS_FROM_DAYS else np.asarray(weekday >= 5, dtype=np.float64)
         self.ranks = ranks(values)
-        constant = [np.ones(len(values))]
-        self.by_hour = basis_of(_indicators(part) or constant)
-        self.by_day = basis_of([*_indicators(part), *_indicators(self.kind)] or constant)
+        self.by_hour, self.by_day = Levels(part), Levels(part, self.kind)
         self._residuals = {
-            False: unexplained(self.ranks, self.by_hour),
-            True: unexplained(self.ranks, self.by_day),
+            False: self.by_hour.unexplained(self.ranks),
+            True: self.by_day.unexplained(self.ranks),
         }
 
     def z(self, regressor: Numbers, *, with_days: bool) -> float:
         """How far values rise with the regressor, beside the hours, and the kinds of day where they matter."""
-        basis = self.by_day if with_days else self.by_hour
-        return partial_z(self._residuals[with_days], regressor, basis)
+        return partial_z(self._residuals[with_days], regressor, self.by_day if with_days else self.by_hour)
 
     def is_free_of_days(self, regressor: Numbers) -> bool:
         """Whether kinds of day explain nothing beside the regressor, on enough runs to tell."""
-        needed = self.by_day.shape[1] - self.by_hour.shape[1]
+        needed = self.by_day.dimensions - self.by_hour.dimensions
         gained, ratio = self._days_beside(regressor)
         return (
             gained == needed and ratio <= SEASON_RATIO and (not needed or self._is_mixed(regressor > regressor.mean()))
@@ -114,23 +113,29 @@ class Season:
 
     def _days_beside(self, regressor: Numbers) -> tuple[int, float]:
         """(dimensions, F statistic) of the kinds of day beside the hours and the regressor."""
-        basis = basis_of([*self.by_hour.T, regressor])
-        wider = basis_of([*self.by_day.T, regressor])
-        gained = wider.shape[1] - basis.shape[1]
+        (left, size), (less, wider_size) = (
+            self._beside(regressor, levels, self._residuals[with_days])
+            for levels, with_days in ((self.by_hour, False), (self.by_day, True))
+        )
+        gained = wider_size - size
         if not gained:
             return 0, 0.0
-        left, less = (unexplained(self.ranks, columns) for columns in (basis, wider))
-        free = max(len(self.ranks) - wider.shape[1], 1)
-        return gained, float(left @ left - less @ less) / gained / max(float(less @ less) / free, 1e-12)
+        free = max(len(self.ranks) - wider_size, 1)
+        return gained, (left - less) / gained / max(less / free, 1e-12)
+
+    @staticmethod
+    def _beside(regressor: Numbers, levels: Levels, residual: Numbers) -> tuple[float, int]:
+        """(squares left beside the levels and the regressor, dimensions of both)."""
+        own = levels.unexplained(regressor)
+        square = float(own @ own)
+        if square <= ALIKE * float(regressor @ regressor):
+            return float(residual @ residual), levels.dimensions
+        return float(residual @ residual) - float(own @ residual) ** 2 / square, levels.dimensions + 1
 
     def _is_mixed(self, after: Mask) -> bool:
         """Whether enough runs on either side are of a kind of day that the other side has as well."""
         shared = np.isin(self.kind, np.intersect1d(self.kind[after], self.kind[~after]))
         return all(bool(side.any() and shared[side].mean() >= MIXED) for side in (after, ~after))
-
-
-def _indicators(values: Numbers) -> list[Numbers]:
-    return [np.asarray(values == value, dtype=np.float64) for value in np.unique(values)[1:]]
 
 
 def shifts_of(series: Series, *, min_group: int) -> Iterator[Shift]:
