@@ -20,7 +20,7 @@ from stepwell_api.context import Context
 from stepwell_api.dashboard import Dashboard
 from stepwell_api.live.hub import Hub
 from stepwell_api.observing import ObservingMiddleware
-from stepwell_api.problems import MEDIA_TYPE, answer_with_problems
+from stepwell_api.problems import MEDIA_TYPE, answer_with_problems, refused
 from stepwell_api.routes import (
     access,
     agents,
@@ -38,6 +38,7 @@ from stepwell_api.routes import (
     suggestions,
 )
 from stepwell_api.routes.asking import PREFIX
+from stepwell_receiver import browsers
 from stepwell_receiver.http import otlp_routes
 from stepwell_receiver.ingest import Ingest
 from stepwell_receiver.listening import HttpServer, claim, url_of
@@ -101,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
     answer_with_problems(app)
     app.router.default = Dashboard(app.router.default)
     app.add_middleware(CompressingMiddleware)
+    app.add_middleware(browsers.guarded, settings=settings, refuse=refused)
     app.add_middleware(ObservingMiddleware)
     return app
 

@@ -1,7 +1,7 @@
 """What handlers need: the engine, the settings, and whose question it is."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated
@@ -18,6 +18,7 @@ from stepwell_api.origins import SAFE_METHODS, comes_from_elsewhere
 from stepwell_api.problems import ProblemError
 from stepwell_storage.authentication import LOCAL_CALLER, Authenticator, Caller
 from stepwell_storage.database import connect
+from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.keys import Scope
 from stepwell_storage.settings import Settings
 
@@ -45,6 +46,15 @@ class Context:
     authenticator: Authenticator | None
     """``None`` without ``--auth``: everything is in the workspace ``local``."""
     readings: ReadingCache = field(default_factory=ReadingCache)
+
+    async def still_lets(self, caller: Caller) -> bool:
+        """Whether the caller may go on reading; for answers that take long."""
+        if self.authenticator is None:
+            return True
+        with suppress(DatabaseUnavailableError):
+            return await self.authenticator.renewed(caller) == caller
+        # Nothing can be read either, and those who stay are asked again.
+        return True
 
     @asynccontextmanager
     async def connection(self, application_name: str) -> AsyncIterator[psycopg.AsyncConnection]:

@@ -20,6 +20,7 @@ FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|min|h)?")
 SHARE = re.compile(r"[0-9]*\.?[0-9]+")
 URL = re.compile(r"https?://[^/?#\s@]+/?", re.IGNORECASE)
+HOST = re.compile(r"[a-z0-9_.:-]+")
 UNIT_S = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
@@ -98,6 +99,19 @@ def parse_url(text: str) -> str:
     return text.rstrip("/").lower()
 
 
+def parse_hosts(text: str) -> str:
+    """Names of hosts, separated by commas."""
+    names = [name.strip().lower() for name in text.split(",")]
+    if not all(HOST.fullmatch(name) for name in names):
+        raise ValueError("expected names without ports, separated by commas, like stepwell.internal,10.0.0.7")
+    return ",".join(names)
+
+
+def parse_origins(text: str) -> str:
+    """Addresses of sites, separated by commas."""
+    return ",".join(parse_url(part.strip()) for part in text.split(","))
+
+
 def parse_word(words: Iterable[str]) -> Callable[[str], str]:
     """One of a few words, in any case."""
     allowed = tuple(words)
@@ -131,6 +145,8 @@ SERVING_OPTIONS = (
     Option("receivers", "receivers", parse_count, "N", "receivers that share the OTLP ports; `up` starts as many"),
     Option("auth", "auth", parse_bool, "", "demand an API key with every request"),
     Option("public-url", "public_url", parse_url, "URL", "where browsers reach the dashboard, behind a proxy with TLS"),
+    Option("allowed-hosts", "allowed_hosts", parse_hosts, "NAMES", "further names to be reached by without --auth"),
+    Option("cors-origins", "cors_origins", parse_origins, "URLS", "sites whose pages may use the API and send OTLP"),
     Option("session-lifetime", "session_lifetime_s", parse_duration_s, "TIME", "how long signing in lasts"),
     Option("stale-after", "stale_after_s", parse_duration_s, "TIME", "a run silent for this long becomes a timeout"),
     Option("keep", "keep", parse_word(("agents", "all")), "WHAT", "agents drops other traces after a while; all keeps"),

@@ -90,6 +90,11 @@ def not_found(detail: str) -> ProblemError:
     return ProblemError(HTTPStatus.NOT_FOUND, "not_found", detail)
 
 
+def refused(status: int, detail: str) -> Response:
+    """The answer to what is turned away before any handler sees it."""
+    return ProblemError(HTTPStatus(status), "refused", detail).response()
+
+
 def unavailable(
     detail: str, *, code: str = "database_unavailable", retry_after_s: float = RETRY_AFTER_S
 ) -> ProblemError:

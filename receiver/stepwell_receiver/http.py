@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from stepwell_receiver import status
+from stepwell_receiver import browsers, status
 from stepwell_receiver.bodies import ENCODINGS, MediaType, encoding_of, media_type_of, read_body, within_patience
 from stepwell_receiver.errors import (
     UNEXPECTED,
@@ -23,6 +24,7 @@ from stepwell_receiver.errors import (
 from stepwell_receiver.ingest import Body, Ingest, observed
 from stepwell_receiver.signals import SIGNALS, Signal
 from stepwell_storage import metrics
+from stepwell_storage.settings import Settings
 
 _log: Final = logging.getLogger(__name__)
 
@@ -34,14 +36,15 @@ def otlp_routes(ingest: Ingest) -> list[Route]:
     return [Route(signal.path, _endpoint(ingest, signal), methods=["POST"]) for signal in SIGNALS]
 
 
-def make_app(ingest: Ingest) -> Starlette:
+def make_app(ingest: Ingest, settings: Settings) -> ASGIApp:
     """The application on the receiver's own port: OTLP, liveness and metrics."""
     routes = [
         *otlp_routes(ingest),
         Route("/healthz", _healthz, methods=["GET"]),
         Route("/metrics", _metrics, methods=["GET"]),
     ]
-    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _wrong_method})
+    app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _wrong_method})
+    return browsers.guarded(app, settings, _refusal)
 
 
 def _endpoint(ingest: Ingest, signal: Signal) -> _Endpoint:
@@ -87,6 +90,10 @@ def _failure(error: Exception, request: Request) -> Response:
         headers["accept-encoding"] = ", ".join(ENCODINGS)
     content = status.encode(status.failure(error), media_type)
     return Response(content, meaning.http_status, headers, media_type=media_type)
+
+
+def _refusal(http_status: int, message: str) -> Response:
+    return JSONResponse({"code": code_pb2.PERMISSION_DENIED, "message": message}, http_status)
 
 
 async def _healthz(_: Request) -> Response:

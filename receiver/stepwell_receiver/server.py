@@ -44,7 +44,7 @@ async def serve(settings: Settings, *, started: Callable[[dict[str, str]], None]
         grpc_address = grpc.listen(
             grpc_server, settings.host, settings.otlp_grpc_port, GRPC_OPTION, is_shared=is_shared
         )
-        http_server = HttpServer(make_app(ingest), listener)
+        http_server = HttpServer(make_app(ingest, settings), listener)
         stack.push_async_callback(_stop, grpc_server, http_server)
         await grpc_server.start()
         await http_server.start()

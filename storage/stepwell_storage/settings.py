@@ -26,6 +26,10 @@ class Settings:
     auth: bool = False
     public_url: str = ""
     """Where browsers reach the API and the dashboard, if something that speaks TLS stands before them."""
+    allowed_hosts: str = ""
+    """Names beside this machine's own by which it may be reached without authentication; separated by commas."""
+    cors_origins: str = ""
+    """Origins whose pages may use the API and send OTLP; separated by commas."""
     session_lifetime_s: float = 43200.0
     """How long signing in to the dashboard lasts."""
     log_level: str = "info"

@@ -1,5 +1,6 @@
 """Signing in to the dashboard: a key becomes a cookie that no script reads and no other site uses."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from http.cookies import SimpleCookie
@@ -8,6 +9,7 @@ import httpx
 import psycopg
 import pytest
 from tests.api.client import client_of
+from tests.api.test_serving import served
 
 from stepwell_storage import keys
 from stepwell_storage.settings import Settings
@@ -137,6 +139,22 @@ async def test_session_may_do_no_more_than_its_key(
     await sign_in(guarded, issued.key)
     refused = await guarded.delete("/api/v1/agents/somebody", headers=OWN)
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+async def test_stream_ends_with_its_key(
+    settings: Settings, connection: psycopg.AsyncConnection, key: keys.IssuedKey
+) -> None:
+    async with (
+        served(replace(settings, auth=True)) as url,
+        httpx.AsyncClient(base_url=url, timeout=10) as client,
+        client.stream("GET", "/api/v1/live/events", headers={"X-Stepwell-Key": key.key}) as response,
+    ):
+        lines = response.aiter_lines()
+        await anext(lines)
+        await keys.revoke_key(connection, key.api_key.key_id)
+        async with asyncio.timeout(5):
+            async for _ in lines:
+                pass
 
 
 async def test_tokens_are_no_keys_and_keys_no_tokens(guarded: httpx.AsyncClient, key: keys.IssuedKey) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -11,17 +12,20 @@ import orjson
 from fastapi import Header, Query
 from starlette.responses import Response, StreamingResponse
 
-from stepwell_api.context import Context, Serving, Workspace
+from stepwell_api.context import Context, Reader, Serving, Workspace
 from stepwell_api.encoding import json_response
 from stepwell_api.live import running
-from stepwell_api.live.events import EventType
+from stepwell_api.live.events import Event, EventType
 from stepwell_api.live.hub import End, Resync, Subscription
 from stepwell_api.models.live import LivePage
 from stepwell_api.pagination import question_of, write_cursor
 from stepwell_api.parameters import LiveEventsParameters, LiveParameters
 from stepwell_api.routes.asking import make_router, position_of
+from stepwell_storage.authentication import Caller
 
 HEARTBEAT_S = 15.0
+CHECKED_EVERY_S = 2.5
+"""How long a stream outlives the key or the session that opened it, beside what processes remember of them."""
 RETRY_MS = 2000
 """How long a browser waits before it comes back."""
 RESYNCED = 1000
@@ -36,6 +40,10 @@ STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 router = make_router("live")
+
+
+class Silence:
+    """Nothing has happened for a while."""
 
 
 @router.get("/live", response_model=LivePage, operation_id="list_live")
@@ -60,7 +68,7 @@ async def list_live(
 @router.get("/live/events", response_class=StreamingResponse, responses=STREAM, operation_id="stream_live_events")
 async def stream_live_events(
     parameters: Annotated[LiveEventsParameters, Query()],
-    workspace_id: Workspace,
+    caller: Reader,
     serving: Serving,
     last_event_id: Annotated[
         str | None,
@@ -76,7 +84,7 @@ async def stream_live_events(
     Whoever comes back with an id that is not remembered any more, or reads too slowly, gets an `execution.updated` for
     each run that goes on, and from there on everything.
     """
-    events = _stream(serving, workspace_id, parameters, last_event_id)
+    events = _stream(serving, caller, parameters, last_event_id)
     # The first piece comes now, so that a database that is away is answered as such.
     first = await anext(events)
     return StreamingResponse(
@@ -94,27 +102,36 @@ async def _after(first: bytes, events: AsyncIterator[bytes]) -> AsyncIterator[by
 
 
 async def _stream(
-    serving: Context, workspace_id: UUID, parameters: LiveEventsParameters, last_event_id: str | None
+    serving: Context, caller: Caller, parameters: LiveEventsParameters, last_event_id: str | None
 ) -> AsyncIterator[bytes]:
+    workspace_id = caller.workspace_id
     async with serving.hub.subscribe(
         workspace_id, agent_ids=parameters.agent_id, statuses=parameters.status, last_event_id=last_event_id
     ) as subscription:
         yield b"retry: %d\n\n" % RETRY_MS
         yield _heartbeat(serving, workspace_id, last_event_id)
-        while True:
-            try:
-                item = await asyncio.wait_for(subscription.queue.get(), HEARTBEAT_S)
-            except TimeoutError:
+        while (item := await _next(serving, caller, subscription)) is not None:
+            if isinstance(item, Silence):
                 yield _heartbeat(serving, workspace_id, None)
-                continue
-            if isinstance(item, End):
-                return
-            if isinstance(item, Resync):
+            elif isinstance(item, Resync):
                 async for update in _resynced(serving, workspace_id, subscription):
                     yield update
             else:
                 event_id, event = item
                 yield _written(event.type, event.data, event_id)
+
+
+async def _next(
+    serving: Context, caller: Caller, subscription: Subscription
+) -> tuple[str, Event] | Resync | Silence | None:
+    """What comes next; ``None`` at the end, which is there as well once the caller may not read any more."""
+    for _ in range(round(HEARTBEAT_S / CHECKED_EVERY_S)):
+        if not await serving.still_lets(caller):
+            return None
+        with suppress(TimeoutError):
+            item = await asyncio.wait_for(subscription.queue.get(), CHECKED_EVERY_S)
+            return None if isinstance(item, End) else item
+    return Silence()
 
 
 async def _resynced(serving: Context, workspace_id: UUID, subscription: Subscription) -> AsyncIterator[bytes]:
