@@ -20,7 +20,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 FOLDER = Path(__file__).resolve().parent
 BUILT = FOLDER.parent / "api" / "stepwell_api" / "dashboard" / "built"
 MARK = BUILT / ".built-from"
-SOURCES = ("package-lock.json", "vite.config.ts", "tsconfig.json", "index.html", "src", "public")
+DOCUMENTATION = tuple(f"../docs/{name}.md" for name in ("auto-instrumentation", "frameworks", "metrics"))
+"""What the pages tell of it is read from there."""
+SOURCES = ("package-lock.json", "vite.config.ts", "tsconfig.json", "index.html", "src", "public", *DOCUMENTATION)
 TESTS = (".test.ts", ".test.tsx")
 
 
@@ -69,7 +71,7 @@ def fingerprint() -> str:
         path = FOLDER / name
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file() and not file.name.endswith(TESTS):
-                digest.update(f"{file.relative_to(FOLDER)}\0".encode() + file.read_bytes() + b"\0")
+                digest.update(f"{os.path.relpath(file, FOLDER)}\0".encode() + file.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -8,5 +8,5 @@ export default defineConfig({
   base: "/",
   plugins: [react()],
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
-  server: { host: "127.0.0.1", proxy: { "/api": API, "/v1": API } },
+  server: { host: "127.0.0.1", fs: { allow: [".."] }, proxy: { "/api": API, "/v1": API } },
 });

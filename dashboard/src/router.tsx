@@ -1,7 +1,7 @@
 /** Which address shows which view. Views are loaded when they are first visited. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 
-import { readCommon, readCompare, readPatterns, readRun, readRuns } from "./search";
+import { readCommon, readCompare, readConnect, readIngest, readPatterns, readRun, readRuns } from "./search";
 import { NotFound } from "./views/NotFound";
 import { Shell } from "./views/Shell";
 
@@ -59,8 +59,22 @@ const live = createRoute({
   component: lazyRouteComponent(() => import("./views/Live"), "Live"),
 });
 
+const connect = createRoute({
+  getParentRoute: () => root,
+  path: "/connect",
+  validateSearch: readConnect,
+  component: lazyRouteComponent(() => import("./views/connect/Connect"), "Connect"),
+});
+
+const ingest = createRoute({
+  getParentRoute: () => root,
+  path: "/ingest",
+  validateSearch: readIngest,
+  component: lazyRouteComponent(() => import("./views/ingest/Ingest"), "Ingest"),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([overview, agent.addChildren([agentOverview, patterns, compare]), runs, run, live]),
+  routeTree: root.addChildren([overview, agent.addChildren([agentOverview, patterns, compare]), runs, run, live, connect, ingest]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

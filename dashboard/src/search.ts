@@ -1,4 +1,5 @@
 /** What every view keeps in the URL: the time it is about, and where the runs come from. */
+import type { Signal } from "./api/ingest";
 import type { RunSort } from "./api/queries";
 import { DEFAULT_RANGE, isRange } from "./time/window";
 import { STATUSES, type StatusWord } from "./ui/Status";
@@ -97,4 +98,35 @@ export interface CompareSearch extends CommonSearch {
 export function readCompare(search: Record<string, unknown>): CompareSearch {
   const [[a], [b]] = [readTexts(search["a"]), readTexts(search["b"])];
   return { ...readCommon(search), ...(a === undefined ? {} : { a }), ...(b === undefined ? {} : { b }) };
+}
+
+/** What the way to connect an agent keeps. */
+export interface ConnectSearch extends CommonSearch {
+  way?: Way;
+  framework?: string;
+}
+
+export const WAYS = ["framework", "functions", "anything", "demo"] as const;
+export type Way = (typeof WAYS)[number];
+
+export function readConnect(search: Record<string, unknown>): ConnectSearch {
+  const way = WAYS.find((word) => word === search["way"]);
+  const [framework] = readTexts(search["framework"]);
+  return {
+    ...readCommon(search),
+    ...(way === undefined ? {} : { way }),
+    ...(framework === undefined || framework === "" ? {} : { framework }),
+  };
+}
+
+/** What the ledger keeps: of which signal it is. */
+export interface IngestSearch extends CommonSearch {
+  signal?: Signal;
+}
+
+export const SIGNALS: readonly Signal[] = ["traces", "logs", "metrics"];
+
+export function readIngest(search: Record<string, unknown>): IngestSearch {
+  const signal = SIGNALS.find((word) => word === search["signal"]);
+  return { ...readCommon(search), ...(signal === undefined ? {} : { signal }) };
 }

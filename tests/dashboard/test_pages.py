@@ -33,12 +33,6 @@ async def store_failed_run(database_url: str, *, message: str = "no room left") 
     )  # fmt: skip
 
 
-async def test_first_visit_tells_how_to_connect(page: Page) -> None:
-    await page.goto("/")
-    await expect(page.get_by_text("No runs in this time")).to_be_visible()
-    await expect(page.get_by_text("stepwell demo")).to_be_visible()
-
-
 async def test_failing_step_is_found_from_the_overview(page: Page, database_url: str) -> None:
     await store_failed_run(database_url)
     await page.goto("/")

@@ -81,7 +81,7 @@ function optionsOf(
     legend: { live: true },
     cursor: { drag: { x: true, y: false, setScale: false, dist: SMALLEST_DRAG_PX } },
     axes: [
-      axis,
+      { ...axis, space: 70, values: (_, ticks, __, ___, stepS) => tickTexts(ticks, stepS) },
       { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => first?.format(tick) ?? String(tick)) },
     ],
     scales: {
@@ -116,6 +116,21 @@ function plotted(series: Series, style: CSSStyleDeclaration): uPlot.Series {
       ? { fill: colour, width: 0, points: { show: false }, paths: bars({ size: [0.9, 24] }) }
       : {}),
   };
+}
+
+const DAY_S = 86_400;
+const tickDay = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const tickTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+/** Ticks as the reader writes times: days, or times of day with the day where it begins. */
+function tickTexts(ticks: readonly number[], stepS: number): string[] {
+  return ticks.map((tick, place) => {
+    const day = tickDay.format(tick * 1000);
+    if (stepS >= DAY_S) return day;
+    const before = ticks[place - 1];
+    const isNewDay = before === undefined || tickDay.format(before * 1000) !== day;
+    return isNewDay ? `${tickTime.format(tick * 1000)}\n${day}` : tickTime.format(tick * 1000);
+  });
 }
 
 const shownTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });

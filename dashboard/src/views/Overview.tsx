@@ -1,6 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 
 import { agentsQuery, analyticsQuery } from "../api/queries";
+import { onlyCommon } from "../search";
 import { Failure, Notice } from "../ui/Notice";
 import { Panel } from "../ui/Panel";
 import { Waiting } from "../ui/Waiting";
@@ -32,14 +34,19 @@ export function Overview() {
   );
 }
 
+/** Before the first run there is nothing to look at, so the way there is shown; later it is the time that is empty. */
 function NoRuns() {
-  const { origin, hostname } = window.location;
   return (
     <Notice title="No runs in this time">
       <p>Choose a longer time above, or send the first runs:</p>
-      <pre className={styles.code}>
-        {`stepwell demo --url ${origin}\n\n# or any agent that exports OpenTelemetry:\nexport OTEL_EXPORTER_OTLP_ENDPOINT=http://${hostname}:4318`}
-      </pre>
+      <p className={styles.ways}>
+        <Link to="/connect" search={onlyCommon}>
+          Connect an agent
+        </Link>
+        <Link to="/connect" search={(search) => ({ ...onlyCommon(search), way: "demo" })}>
+          See it with demo data (stepwell demo)
+        </Link>
+      </p>
     </Notice>
   );
 }

@@ -27,6 +27,12 @@ export function Shell() {
           <Link to="/live" search={onlyCommon} activeProps={{ className: styles.active }}>
             Live
           </Link>
+          <Link to="/ingest" search={onlyCommon} activeProps={{ className: styles.active }}>
+            Ingest
+          </Link>
+          <Link to="/connect" search={onlyCommon} activeProps={{ className: styles.active }}>
+            Connect
+          </Link>
         </nav>
         <div className={styles.tools}>
           <RangePicker />
