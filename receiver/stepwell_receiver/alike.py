@@ -33,9 +33,8 @@ class Common(NamedTuple):
     """Where the span's own attributes and the derived ones keep what differs."""
     derived: Attributes
     """Attributes beside the span's own that its dialect finds in its name or in others; most spans have none."""
-    step_name: str
-    step_type: StepType
-    operation: str
+    named: tuple[str, StepType, Role, str]
+    """Fields ``step_name`` to ``operation`` of a step."""
     agent: tuple[str | None, str | None]
     """Fields ``agent_name`` and ``span_agent_name``."""
     model: tuple[str | None, str | None, str | None]
@@ -156,9 +155,7 @@ def _worked_out(seen: _Seen, attributes: Attributes, shape: Shape) -> Common:
         kind=kind,
         layout=layout,
         derived=derived,
-        step_name=names.step_name or kind.operation,
-        step_type=step_type,
-        operation=kind.operation[: values.MAX_NAME_CHARACTERS],
+        named=(names.step_name or kind.operation, step_type, kind.role, kind.operation[: values.MAX_NAME_CHARACTERS]),
         agent=(names.agent_name, names.span_agent_name),
         model=(fields.text("agent_version"), model, provider if model else None),
         runtime_mode=fields.text("runtime_mode"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias, cast
 
 from stepwell_receiver import values
-from stepwell_receiver.shapes import Keys, Layout
+from stepwell_receiver.shapes import AMOUNTS, COUNTS, TEXTS, Carried, Keys, Layout
 from stepwell_receiver.wire import Attributes, Value
 
 _Text: TypeAlias = str | None
@@ -15,6 +15,9 @@ Counts: TypeAlias = tuple[_Count, _Count, _Count, _Count, _Count]
 Amounts: TypeAlias = tuple[_Amount, _Amount, _Amount]
 
 _NO_KEYS: Final[tuple[str, ...]] = ()
+_NO_TEXTS: Final[Texts] = (None, None, None, None, None)
+_NO_COUNTS: Final[Counts] = (None, None, None, None, None)
+_NO_AMOUNTS: Final[Amounts] = (None, None, None)
 
 
 class Fields:
@@ -68,17 +71,34 @@ class Fields:
         value = self.raw(name) if name in self._keys else None
         return None if value is None else values.parsed_json(value)
 
-    def texts_in(self, places: tuple[Keys, ...]) -> Texts:
+    def texts_in(self, carried: Carried) -> Texts:
         """The texts of `shapes.TEXTS`, told by their keys (`Layout.texts`)."""
-        texts = [values.as_name(values.first(self.attributes, keys)) if keys else None for keys in places]
-        return cast("Texts", tuple(texts))
+        if not carried:
+            return _NO_TEXTS
+        told: list[_Text] = [None] * len(TEXTS)
+        for place, keys in carried:
+            value = self.attributes[keys[0]]
+            told[place] = values.as_name(value if value.__class__ is str and value else self._first(keys))
+        return cast("Texts", tuple(told))
 
-    def counts_in(self, places: tuple[Keys, ...]) -> Counts:
+    def counts_in(self, carried: Carried) -> Counts:
         """The counts of `shapes.COUNTS`."""
-        counts = [values.as_count(values.first(self.attributes, keys)) if keys else None for keys in places]
-        return cast("Counts", tuple(counts))
+        if not carried:
+            return _NO_COUNTS
+        told: list[_Count] = [None] * len(COUNTS)
+        for place, keys in carried:
+            value = self.attributes[keys[0]]
+            told[place] = values.as_count(value if value.__class__ is int else self._first(keys))
+        return cast("Counts", tuple(told))
 
-    def amounts_in(self, places: tuple[Keys, ...]) -> Amounts:
+    def amounts_in(self, carried: Carried) -> Amounts:
         """The amounts of `shapes.AMOUNTS`."""
-        amounts = [values.as_number(values.first(self.attributes, keys)) if keys else None for keys in places]
-        return cast("Amounts", tuple(amounts))
+        if not carried:
+            return _NO_AMOUNTS
+        told: list[_Amount] = [None] * len(AMOUNTS)
+        for place, keys in carried:
+            told[place] = values.as_number(self._first(keys))
+        return cast("Amounts", tuple(told))
+
+    def _first(self, keys: Keys) -> Value:
+        return values.first(self.attributes, keys)

@@ -1,6 +1,6 @@
 """Mends what a span tells before it is mapped: cuts what is too long, and times that cannot be; a flag says so."""
 
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 from stepwell_receiver import values
 from stepwell_receiver.validation import END_OF_TIME_NS
@@ -9,13 +9,8 @@ from stepwell_receiver.wire import Attributes, Span
 _JSON_BYTES_PER_WIRE_BYTE: Final = 8
 """A bound: JSON writes a control character, one byte in protobuf, as ``\\u0001``. Protobuf's times need no mending."""
 
-
-class Times(NamedTuple):
-    """Start, end and duration of a step, the first two in whole microseconds."""
-
-    start_ns: int
-    end_ns: int | None
-    duration_ms: float | None
+Times: TypeAlias = tuple[int, int | None, float | None]
+"""Start, end and duration of a step: nanoseconds, cut to whole microseconds, and milliseconds."""
 
 
 def bound(span: Span, max_bytes: int, flags: list[str]) -> None:
@@ -54,16 +49,16 @@ def times(span: Span, flags: list[str], *, is_live: bool) -> Times:
     start_ns, end_ns = span.start_ns, span.end_ns
     if start_ns == 0 and end_ns:
         flags.append("start_time_missing")
-        return Times(_micro(end_ns), _micro(end_ns), None)
+        return _micro(end_ns), _micro(end_ns), None
     if is_live:
-        return Times(_micro(start_ns), None, None)
+        return _micro(start_ns), None, None
     if end_ns == 0:
         flags.append("end_time_missing")
-        return Times(_micro(start_ns), None, None)
+        return _micro(start_ns), None, None
     if end_ns < start_ns:
         flags.append("end_before_start")
         end_ns = start_ns
-    return Times(_micro(start_ns), _micro(end_ns), (end_ns - start_ns) / 1e6)
+    return start_ns - start_ns % 1000, end_ns - end_ns % 1000, (end_ns - start_ns) / 1e6
 
 
 def _micro(time_ns: int) -> int:

@@ -131,10 +131,8 @@ def step_type_of(span: Span, kind: Kind) -> StepType:
     return StepType.ACTION
 
 
-def until_reply(key: str, value: Value) -> Value:
-    """A transcript's messages up to the first reply; every other value as it is."""
-    if key not in TRANSCRIPT_KEYS:
-        return value
+def until_reply(value: Value) -> Value:
+    """A transcript's messages (`TRANSCRIPT_KEYS`) up to the first reply; what is no list as it is."""
     messages = values.parse_container(value) if isinstance(value, str) else value
     if not isinstance(messages, list):
         return value

@@ -42,9 +42,10 @@ def _found(attributes: Attributes, keys: tuple[str, ...], consumed: set[str]) ->
         value = attributes[key]
         if value is None or value == "":
             continue
-        text = values.payload_json(naming.until_reply(key, value))
+        is_transcript = key in naming.TRANSCRIPT_KEYS
+        text = values.payload_json(naming.until_reply(value) if is_transcript else value)
         if text is not None:
-            if key not in naming.TRANSCRIPT_KEYS:
+            if not is_transcript:
                 consumed.add(key)
             return text
     return None

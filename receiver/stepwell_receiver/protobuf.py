@@ -249,22 +249,24 @@ def _text_pair(raw: bytes) -> tuple[str, str] | None:
         value_at = raw[1] + 2
         if raw[0] != _IN_FIELD_1 or raw[1] > _ONE_BYTE or raw[value_at] != _IN_FIELD_2:
             return None
-        size, text_at = _size_at(raw, value_at + 1)
-        if text_at + size != len(raw) or raw[text_at] != _IN_FIELD_1:
+        # Sizes take one byte or two; written out, because two calls for each text cost as much as all the rest.
+        size, at = raw[value_at + 1], value_at + 2
+        if size > _ONE_BYTE:
+            more = raw[at]
+            if more > _ONE_BYTE:
+                return None
+            size, at = size & _ONE_BYTE | more << 7, at + 1
+        if at + size != len(raw) or raw[at] != _IN_FIELD_1:
             return None
-        size, text_at = _size_at(raw, text_at + 1)
+        size, at = raw[at + 1], at + 2
+        if size > _ONE_BYTE:
+            more = raw[at]
+            if more > _ONE_BYTE:
+                return None
+            size, at = size & _ONE_BYTE | more << 7, at + 1
     except IndexError:
         return None
-    return (_key_of(raw[2:value_at]), text_of(raw[text_at:])) if text_at + size == len(raw) else None
-
-
-def _size_at(raw: bytes, at: int) -> tuple[int, int]:
-    """A size in one or two bytes, and where it ends; one that fits nowhere where it takes more."""
-    size = raw[at]
-    if size <= _ONE_BYTE:
-        return size, at + 1
-    more = raw[at + 1]
-    return (size & _ONE_BYTE | more << 7, at + 2) if more <= _ONE_BYTE else (-1, at)
+    return (_key_of(raw[2:value_at]), text_of(raw[at:])) if at + size == len(raw) else None
 
 
 @lru_cache(maxsize=4_096)

@@ -4,7 +4,7 @@ An instrumentation writes the same few sets of keys again and again, so that who
 which field, is looked up here. `fields` reads the values, `alike` remembers what follows from a few of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -77,6 +77,8 @@ _LIVE_KEYS: Final = frozenset((SPAN_STATE, "logfire.span_type"))
 _OWN_PAYLOAD: Final = frozenset((INPUT, OUTPUT))
 
 Keys = tuple[str, ...]
+Carried = tuple[tuple[int, Keys], ...]
+"""Of a list of fields those that have keys: the place in the list, and the keys, best first."""
 _Answer = TypeVar("_Answer")
 
 
@@ -86,10 +88,11 @@ class Layout(NamedTuple):
     shape: "Shape"
     keys: Mapping[str, Keys]
     """Only fields that have any."""
-    texts: tuple[Keys, ...]
-    """Those of `TEXTS`, in their order; likewise the next two."""
-    counts: tuple[Keys, ...]
-    amounts: tuple[Keys, ...]
+    texts: Carried
+    """Those of `TEXTS`; likewise the next two."""
+    counts: Carried
+    amounts: Carried
+    finish_reason: Keys
     inputs: Keys
     outputs: Keys
     input_prefix: str | None
@@ -165,9 +168,10 @@ class Shape:
         return Layout(
             shape=self,
             keys=keys,
-            texts=tuple(keys.get(name, ()) for name in TEXTS),
-            counts=tuple(keys.get(name, ()) for name in COUNTS),
-            amounts=tuple(keys.get(name, ()) for name in AMOUNTS),
+            texts=_carried(keys, TEXTS),
+            counts=_carried(keys, COUNTS),
+            amounts=_carried(keys, AMOUNTS),
+            finish_reason=keys.get("finish_reason", ()),
             inputs=keys.get("input", ()),
             outputs=keys.get("output", ()),
             input_prefix=given,
@@ -212,6 +216,10 @@ class Shape:
             for name, rank in places[key]:
                 ranked.setdefault(name, []).append((rank, key))
         return {name: tuple(key for _, key in sorted(found)) for name, found in ranked.items()}
+
+
+def _carried(keys: Mapping[str, Keys], names: Sequence[str]) -> Carried:
+    return tuple((place, keys[name]) for place, name in enumerate(names) if name in keys)
 
 
 class _Shapes(dict[tuple[str, ...], Shape]):

@@ -11,6 +11,7 @@ from stepwell_receiver.wire import Attributes, Value
 
 _EMPTY_JSON: Final = frozenset(("", "null", "[]", "{}", '""'))
 _LONGEST_EMPTY: Final = max(map(len, _EMPTY_JSON))
+_OPENING: Final = ("{", "[")
 _MAX_COUNT: Final = 10**12
 _MAX_AMOUNT: Final = 1e15
 """Beyond these a count or an amount is no measurement; and sums over any number of steps stay in range."""
@@ -111,7 +112,7 @@ def parsed_text(json_text: str) -> str | None:
 
 def parse_container(text: str) -> Any:
     """The object or list that a JSON text holds; ``None`` for everything else."""
-    if text[:1] not in ("{", "[") and text.lstrip()[:1] not in ("{", "["):
+    if text[:1] not in _OPENING and text.lstrip()[:1] not in _OPENING:
         return None
     try:
         return orjson.loads(text)

@@ -34,7 +34,9 @@ _NO_FLAGS: Final = Struct(">iiii").pack(12, 0, 0, _TEXT_TYPE)
 """An empty array has no dimensions (``array_send`` in PostgreSQL's ``arrayfuncs.c``)."""
 
 _row_start = Struct(">hi16s").pack
-_key = Struct(">i16si8siq").pack
+_key = Struct(">i16si8siqi").pack
+_key_and_parent = Struct(">i16si8siqi8s").pack
+_end_and_duration = Struct(">iqid").pack
 _length = Struct(">i").pack
 _integer = Struct(">iq").pack
 _double = Struct(">id").pack
@@ -47,15 +49,17 @@ def _getter(*names: str) -> "itemgetter[tuple[Any, ...]]":
     return itemgetter(*(Step._fields.index(name) for name in names))
 
 
-_times_and_parent = _getter("parent_span_id", "parent_is_remote", "end_ns", "duration_ms")
+_beginning = _getter(
+    "trace_id", "span_id", "start_ns", "end_ns", "is_live", "parent_span_id", "parent_is_remote", "duration_ms"
+)
 _counts = _getter("prompt_tokens", "completion_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 _amounts = _getter("cost_usd", "credits", "memory_mb")
-_shared_words = _getter(
+_shared = _getter(
+    *("process_key", "has_input", "has_output", "flags", "resource_json"),
     *("name", "step_name", "step_type", "role", "operation", "status", "agent_name", "span_agent_name"),
     *("agent_version", "model", "provider", "finish_reason", "trigger_type", "runtime_mode", "service_name"),
     *("service_version", "environment", "framework", "scope_name", "key_id"),
 )
-_shared_others = _getter("process_key", "has_input", "has_output", "flags", "resource_json")
 _own_words = _getter(
     *("error_type", "error_message", "agent_ref", "response_id", "session_id", "conversation_id", "user_id"),
 )
@@ -66,6 +70,7 @@ _own_documents = _getter(
 _NO_COUNTS: Final = (None,) * 5
 _NO_AMOUNTS: Final = (None,) * 3
 _NO_WORDS: Final = (None,) * 7
+_NO_OWN_WORDS: Final = [_NULL * 7]
 _TOP_ROLES: Final = (Role.AGENT, Role.WORKFLOW)
 
 
@@ -76,10 +81,9 @@ def encode(step: Step) -> StepRow:
         UnstorableStepError: a text is no valid Unicode, or a number or a time is beyond what PostgreSQL knows.
     """
     try:
-        encoded = _encoded(step)
+        return _encoded(step)
     except (ValueError, TypeError, OverflowError, error) as cause:
         raise UnstorableStepError(f"A step cannot be written as a row: {type(cause).__name__}") from cause
-    return StepRow(step.trace_id, step.span_id, step.start_ns, step.end_ns, step.is_live, may_end_run(step), encoded)
 
 
 def may_end_run(step: Step | StepRow) -> bool:
@@ -101,26 +105,30 @@ def join(workspace: bytes, steps: Sequence[Step | StepRow]) -> bytes:
     return start + start.join(rows) if rows else b""
 
 
-def _encoded(step: Step) -> bytes:
-    trace_id, span_id = step.trace_id, step.span_id
-    if len(trace_id) != 16 or len(span_id) != 8:
+def _encoded(step: Step) -> StepRow:
+    trace_id, span_id, start_ns, end_ns, is_live, parent_id, is_remote, duration_ms = _beginning(step)
+    if len(trace_id) != 16 or len(span_id) != 8 or len(span_id if parent_id is None else parent_id) != 8:
         raise ValueError("an id of the wrong length")
-    parent_id, is_remote, end_ns, duration_ms = _times_and_parent(step)
-    counts, amounts, words = _counts(step), _amounts(step), _own_words(step)
     parts = [
-        _key(16, trace_id, 8, span_id, 8, _pg_us(step.start_ns)),
-        _NULL if parent_id is None else _length(len(parent_id)) + parent_id,
+        _key(16, trace_id, 8, span_id, 8, _pg_us(start_ns), -1)
+        if parent_id is None
+        else _key_and_parent(16, trace_id, 8, span_id, 8, _pg_us(start_ns), 8, parent_id),
         _BOOLEANS[is_remote],
-        _NULL if end_ns is None else _integer(8, _pg_us(end_ns)),
-        _NULL if duration_ms is None else _double(8, duration_ms),
     ]
+    if end_ns is not None and duration_ms is not None:
+        parts.append(_end_and_duration(8, _pg_us(end_ns), 8, duration_ms))
+    else:
+        parts.append(_NULL if end_ns is None else _integer(8, _pg_us(end_ns)))
+        parts.append(_NULL if duration_ms is None else _double(8, duration_ms))
+    counts, amounts = _counts(step), _amounts(step)
     if counts == _NO_COUNTS and amounts == _NO_AMOUNTS:
         parts.append(_NULL * 8)
     else:
         parts += [_NULL if count is None else _integer(8, count) for count in counts]
         parts += [_NULL if amount is None else _double(8, amount) for amount in amounts]
-    parts.append(_shared(step))
-    parts += [_NULL * 7] if words == _NO_WORDS else map(_word, words)
+    parts.append(_blocks[_shared(step)])
+    words = _own_words(step)
+    parts += _NO_OWN_WORDS if words == _NO_WORDS else [_NULL if word is None else _word(word) for word in words]
     parts.append(_document(checkpoints_json(step.checkpoints)) if step.checkpoints else _NULL)
     for document in _own_documents(step):
         if document is None:
@@ -128,7 +136,7 @@ def _encoded(step: Step) -> bytes:
         else:
             text = document.encode()
             parts += (_document_start(len(text) + 1, 1), text)
-    return b"".join(parts)
+    return StepRow._make((trace_id, span_id, start_ns, end_ns, is_live, may_end_run(step), b"".join(parts)))
 
 
 def _pg_us(time_ns: int) -> int:
@@ -142,7 +150,7 @@ class _Blocks(dict[tuple[Any, ...], bytes]):
     """Encoded fields that steps share, by their values; starts anew when it is full."""
 
     def __missing__(self, values: tuple[Any, ...]) -> bytes:
-        words, (process_key, has_input, has_output, flags, resource_json) = values
+        process_key, has_input, has_output, flags, resource_json, *words = values
         parts = [
             *map(_word, words),
             _NULL if process_key is None else _length(len(process_key)) + process_key,
@@ -160,10 +168,6 @@ class _Blocks(dict[tuple[Any, ...], bytes]):
 
 
 _blocks: Final = _Blocks()
-
-
-def _shared(step: Step) -> bytes:
-    return _blocks[_shared_words(step), _shared_others(step)]
 
 
 def _word(text: str | None) -> bytes:
