@@ -42,6 +42,18 @@ GET = {"http.request.method": "POST", "http.route": "/chat"}
         pytest.param(
             Sent("s", {**GET, "stepwell.trigger.type": "manual"}, kind=wire.KIND_SERVER), "manual", GET, id="stated"
         ),
+        pytest.param(
+            Sent("s", {**GET, "stepwell.recovery.of": "AB-1", "stepwell.recovery.id": "rec_1"}, kind=wire.KIND_SERVER),
+            "api",
+            {**GET, "recovery_of": "ab-1", "recovery_id": "rec_1"},
+            id="recovery-by-a-request",
+        ),
+        pytest.param(
+            Sent("s", {"stepwell.recovery.of": "ab", "stepwell.trigger.source": "queue"}),
+            "webhook",
+            {"source": "queue", "recovery_of": "ab"},
+            id="recovery-with-a-source-in-words",
+        ),
         pytest.param(Sent("s"), None, None, id="nothing"),
     ],
 )

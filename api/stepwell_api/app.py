@@ -33,9 +33,11 @@ from stepwell_api.routes import (
     insight,
     live,
     operations,
+    recovering,
     recovery,
     session,
     suggestions,
+    webhooks,
 )
 from stepwell_api.routes.asking import PREFIX
 from stepwell_receiver import browsers
@@ -89,6 +91,8 @@ def create_app(settings: Settings) -> FastAPI:
         insight,
         suggestions,
         recovery,
+        recovering,
+        webhooks,
         comparison,
         export,
         live,

@@ -40,6 +40,7 @@ COMMANDS = {
     "retention": Command("stepwell_api.tenants.retention", "show and set how long what is kept"),
     "delete": Command("stepwell_api.tenants.deletion", "delete an execution or an agent"),
     "export": Command("stepwell_api.export.command", "write executions or steps as Parquet, CSV or JSON Lines"),
+    "webhook": Command("stepwell_api.tenants.webhooks", "set up where recoveries and alerts are sent"),
     "key": Command("stepwell_api.tenants.api_keys", "create, list and revoke API keys"),
 }
 

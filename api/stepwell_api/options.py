@@ -5,6 +5,7 @@ them. Standard library alone, so that ``--help`` works in an installation withou
 """
 
 import argparse
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,7 @@ SHARE = re.compile(r"[0-9]*\.?[0-9]+")
 URL = re.compile(r"https?://[^/?#\s@]+/?", re.IGNORECASE)
 HOST = re.compile(r"[a-z0-9_.:-]+")
 UNIT_S = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+SHORTEST_SECRET = 16
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 
@@ -124,6 +126,22 @@ def parse_word(words: Iterable[str]) -> Callable[[str], str]:
     return parse
 
 
+def parse_secret(text: str) -> str:
+    """A secret that nobody guesses."""
+    if len(text) < SHORTEST_SECRET:
+        # Never repeated in the error.
+        raise ValueError(f"expected at least {SHORTEST_SECRET} characters")
+    return text
+
+
+def parse_networks(text: str) -> str:
+    """Networks like ``10.0.0.0/8,127.0.0.1``, with commas between; kept as text."""
+    try:
+        return ",".join(str(ipaddress.ip_network(part.strip())) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("expected networks like 10.0.0.0/8,127.0.0.1") from None
+
+
 def parse_folder(text: str) -> Path:
     """A folder, with ``~`` for the home."""
     return Path(text).expanduser().absolute()
@@ -155,6 +173,8 @@ SERVING_OPTIONS = (
     Option("max-attribute-bytes", "max_attribute_bytes", parse_count, "BYTES", "longer attribute values are cut"),
     Option("max-queued-bytes", "max_queued_bytes", parse_count, "BYTES", "requests waiting for their commit"),
     Option("max-queued-spans", "max_queued_spans", parse_count, "N", "spans waiting for their commit"),
+    Option("secret-key", "secret_key", parse_secret, "KEY", "secrets of webhooks are derived by it"),
+    Option("webhook-allow", "webhook_allow", parse_networks, "NETWORKS", "private networks that webhooks may reach"),
     Option("max-key-share", "max_key_share", parse_share, "PART", "how much of both one API key may fill"),
 )
 
@@ -202,7 +222,8 @@ def _parse(option: Option, source: str, text: str) -> object:
     try:
         return option.parse(text)
     except ValueError as error:
-        raise OptionError(f"{source}: {error}, not {text!r}") from error
+        told = "" if option.parse is parse_secret else f", not {text!r}"
+        raise OptionError(f"{source}: {error}{told}") from (None if option.parse is parse_secret else error)
 
 
 def _is_number(text: str) -> bool:

@@ -31,6 +31,12 @@ TRIGGER_TYPE: Final = "stepwell.trigger.type"
 TRIGGER_SOURCE: Final = "stepwell.trigger.source"
 """JSON or text: who or what started the run."""
 
+RECOVERY_OF: Final = "stepwell.recovery.of"
+"""The id of the execution, or of its trace, that this run recovers."""
+
+RECOVERY_ID: Final = "stepwell.recovery.id"
+"""The id of the recovery that asked for this run, as the webhook was told it."""
+
 RUNTIME_MODE: Final = "stepwell.runtime_mode"
 """``default``, ``fast`` or the agent's own word."""
 

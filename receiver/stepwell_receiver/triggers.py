@@ -8,7 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from stepwell.semconv import TRIGGER_SOURCE, TRIGGER_TYPE
+import orjson
+
+from stepwell.semconv import RECOVERY_ID, RECOVERY_OF, TRIGGER_SOURCE, TRIGGER_TYPE
 from stepwell_receiver import values
 from stepwell_receiver.fields import Fields
 from stepwell_receiver.shapes import Shape
@@ -52,7 +54,7 @@ _KEPT: Final = (
 )
 
 _TELLING: Final = frozenset(
-    (TRIGGER_TYPE, TRIGGER_SOURCE, "faas.trigger", *_MESSAGE, *_JOB, *_COMMAND, "process.exit.code")
+    (TRIGGER_TYPE, TRIGGER_SOURCE, RECOVERY_OF, "faas.trigger", *_MESSAGE, *_JOB, *_COMMAND, "process.exit.code")
 )
 """Attributes without which only a span's kind, its name or its resource tell a trigger."""
 _SERVING: Final = frozenset((KIND_SERVER, KIND_CONSUMER))
@@ -69,6 +71,25 @@ def of_span(span: Span, fields: Fields, role: Role, resource: Attributes) -> Tri
     A model or tool call implies nothing: what serves it, or the command that it runs, starts no run. Where neither
     `may_tell` nor `is_of_job` holds, there is none.
     """
+    kind, source = _told(span, fields, role, resource)
+    recovered = values.as_text(span.attributes.get(RECOVERY_OF))
+    if not recovered:
+        return kind, source
+    return kind or "webhook", _recovering(source, recovered, values.as_text(span.attributes.get(RECOVERY_ID)))
+
+
+def _recovering(source: str | None, recovered: str, recovery_id: str | None) -> str | None:
+    """The source with the run that is recovered; one that is no object stands beside it, as ``source``."""
+    try:
+        told = None if source is None else orjson.loads(source)
+    except orjson.JSONDecodeError:  # nested deeper than is read here
+        told = source
+    fields = told if isinstance(told, dict) else {} if told is None else {"source": told}
+    fields = {**fields, "recovery_of": recovered.lower()}
+    return values.as_json(fields if recovery_id is None else {**fields, "recovery_id": recovery_id})
+
+
+def _told(span: Span, fields: Fields, role: Role, resource: Attributes) -> Trigger:
     stated = (fields.text("trigger_type") or "").lower()
     stated_type = stated if stated in TYPES else None
     stated_source = fields.json("trigger_source")

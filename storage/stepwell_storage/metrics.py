@@ -100,6 +100,13 @@ RETENTION_SECONDS = Histogram(
     buckets=(0.1, 1.0, 10.0, 60.0, 600.0, 3600.0),
 )
 
+# Worker: what goes out.
+WEBHOOK_ATTEMPTS = Counter("stepwell_webhook_attempts_total", "Calls of webhooks, by what became of them.", ["outcome"])
+WEBHOOK_SECONDS = Histogram("stepwell_webhook_seconds", "Duration of one call of a webhook.", buckets=_SECONDS)
+ALERT_CHECKS = Counter("stepwell_alert_checks_total", "Checks of alert rules, by what became of them.", ["outcome"])
+ALERT_CHECK_SECONDS = Histogram("stepwell_alert_check_seconds", "Duration of one rule's check.", buckets=_SECONDS)
+ALERTS = Counter("stepwell_alerts_total", "Alerts that fired or were resolved.", ["event"])
+
 # API.
 API_REQUESTS = Counter("stepwell_api_requests_total", "API requests by route and HTTP status.", ["route", "code"])
 API_REQUEST_SECONDS = Histogram(

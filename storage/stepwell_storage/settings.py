@@ -3,7 +3,7 @@
 Every field is documented in ``docs/settings.md``, which a test compares with this class.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -50,3 +50,7 @@ class Settings:
     """The same bound on their number: small spans take more memory than bytes."""
     max_key_share: float = 0.5
     """The part of both that one API key may fill when it is alone; with others it is less."""
+    secret_key: str | None = field(default=None, repr=False)
+    """The secrets of webhooks are derived by it; ``None``: from the database alone."""
+    webhook_allow: str | None = None
+    """Networks that are not public and that webhooks may reach all the same, with commas between."""

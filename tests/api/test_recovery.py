@@ -71,14 +71,18 @@ async def test_last_checkpoint_tells_what_it_saves(api: httpx.AsyncClient, datab
 
 
 SESSIONS: list[Row] = [
-    failed_run(1, 0, session_id="s-1"),
-    make_run(2, start_time=NOON + timedelta(minutes=5), session_id="s-1"),
-    failed_run(3, 1, session_id="s-2"),
-    failed_run(4, 2, session_id="s-2"),
-    failed_run(5, 3, session_id="s-3"),
-    make_run(6, start_time=NOON + timedelta(days=2), session_id="s-3"),
-    failed_run(7, 4, session_id="s-4"),
-    make_run(8, start_time=NOON + timedelta(minutes=30), session_id="s-4", status="running"),
+    failed_run(1, 0, session_id="s-1", input_data={"q": 1}),
+    make_run(2, start_time=NOON + timedelta(minutes=5), session_id="s-1", input_data={"q": 1}),
+    failed_run(3, 1, session_id="s-2", trigger_source={"job": 7}),
+    failed_run(4, 2, session_id="s-2", trigger_source={"job": 7}),
+    failed_run(5, 3, session_id="s-3", input_data={"q": 1}),
+    make_run(6, start_time=NOON + timedelta(days=2), session_id="s-3", input_data={"q": 1}),
+    failed_run(7, 4, session_id="s-4", input_data={"q": 1}),
+    make_run(8, start_time=NOON + timedelta(minutes=30), session_id="s-4", input_data={"q": 1}, status="running"),
+    failed_run(9, 5, session_id="s-5", input_data={"q": 1}),
+    make_run(10, start_time=NOON + timedelta(minutes=6), session_id="s-5", input_data={"q": 2}),
+    failed_run(11, 6, session_id="s-6"),
+    make_run(12, start_time=NOON + timedelta(minutes=7), session_id="s-6"),
 ]
 INPUTS: list[Row] = [
     failed_run(1, 0, input_data={"order": 1}, user_id="u"),
@@ -89,17 +93,26 @@ INPUTS: list[Row] = [
     failed_run(6, 9, user_id="w"),
     make_run(7, start_time=NOON + timedelta(minutes=12), user_id="w", agent_id="another"),
     make_run(8, start_time=NOON + timedelta(minutes=13), user_id="w", status="failed", error_fingerprint="other"),
+    failed_run(9, 10, input_data={"order": 4}, user_id="x"),
+    make_run(
+        10,
+        start_time=NOON + timedelta(minutes=14),
+        status="failed",
+        trigger_source={"recovery_of": f"{9:032x}-{9:016x}"},
+        input_data={"resume": "c-1"},
+    ),
 ]
 
 
 @pytest.mark.parametrize(
     ("rows", "asked", "n", "succeeded", "recovered_by"),
     [
-        # Of the others: s-1 was repeated well, s-2 in vain; s-3 too late, s-4 still goes on.
+        # Of the others: s-1 was repeated well, s-2 in vain; s-3 too late, s-4 still goes on; the next turns of the
+        # talks s-5 and s-6 repeat nothing.
         pytest.param(SESSIONS, 5, 2, 1, None, id="sessions"),
         # The run asked about does not count itself, but tells which run repeated it.
         pytest.param(SESSIONS, 1, 1, 0, 2, id="own repetition"),
-        # The same input and user went well; the same user failed otherwise.
+        # The same input and user went well, what says that it recovers another did not; the same user repeats nothing.
         pytest.param(INPUTS, 4, 2, 1, None, id="inputs and users"),
     ],
 )

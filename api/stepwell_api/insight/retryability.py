@@ -29,6 +29,19 @@ class Action(StrEnum):
     RAISE_TIMEOUT = "raise_timeout"
 
 
+class Retryability(StrEnum):
+    """What history says about trying again after such a failure."""
+
+    PASSES = "passes"
+    """It goes away more often than not."""
+    STAYS = "stays"
+    """It hardly ever does."""
+    MIXED = "mixed"
+    """Both are likely: the interval holds one half."""
+    UNKNOWN = "unknown"
+    """Too few tried."""
+
+
 class Cause(StrEnum):
     """What kind of failure its words tell of."""
 
@@ -57,7 +70,8 @@ _PATTERNS: Final = {
     ),
     Cause.INPUT: (
         "valid", "missing", "required", "malformed", "not.?found", "no such", "unsupported", "bad.?request",
-        "unprocessable", "schema", "parse", "decod", "context.?length", "too.?long", "too.?large", "value.?error",
+        "unprocessable", "declin", "insufficient",
+        "schema", "parse", "decod", "context.?length", "too.?long", "too.?large", "value.?error",
         "key.?error", "lookup.?error", "index.?error", r"\bhas no\b", r"\bis not an?\b", r"\b4(?:00|04|13|22)\b",
     ),
     Cause.CODE: (
@@ -128,6 +142,14 @@ def goes_away(tally: Tally) -> bool | None:
     if low > 0.5:
         return True
     return False if high < 0.5 else None
+
+
+def retryability(tally: Tally) -> Retryability:
+    """The same in a word."""
+    helps = goes_away(tally)
+    if helps is not None:
+        return Retryability.PASSES if helps else Retryability.STAYS
+    return Retryability.UNKNOWN if tally.n < MIN_HISTORY else Retryability.MIXED
 
 
 def advise(failure: Failure) -> Advice:

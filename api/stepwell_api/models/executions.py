@@ -130,6 +130,20 @@ class Sibling(BaseModel):
     href: str = Field(description="Path of the run in this API")
 
 
+class RecoveryRun(BaseModel):
+    """A run that recovers another."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    execution_id: str
+    agent_id: str
+    status: Status
+    start_time: datetime
+    duration_ms: float | None = Field(description="Milliseconds; null while the run goes on")
+    recovery_id: str | None = Field(description="The recovery that asked for it; null where the agent did it by itself")
+    href: str = Field(description="Path of the run in this API")
+
+
 class Execution(ExecutionSummary):
     """One run with its input, output, graph and checkpoints."""
 
@@ -144,6 +158,8 @@ class Execution(ExecutionSummary):
     )
     execution_graph: ExecutionGraph | None = Field(description="The steps as a graph; null where `graph` is false")
     siblings: list[Sibling] = Field(description="The other runs of the trace, by start")
+    recovers: str | None = Field(description="The run that this one recovers, by its execution id")
+    recovery_runs: list[RecoveryRun] = Field(description="The runs that recover this one, by start")
 
 
 class ExecutionPage(BaseModel):

@@ -5,8 +5,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stepwell_api.insight.retryability import Action, Cause
+from stepwell_api.insight.retryability import Action, Cause, Retryability
 from stepwell_api.models.failures import Contrast
+from stepwell_api.models.webhooks import Attempt
+from stepwell_api.parameters import Text
+from stepwell_api.recovering import Stage
 from stepwell_storage.model import Status
 
 
@@ -82,6 +85,43 @@ class Evidence(BaseModel):
     )
 
 
+class RequestedRecovery(BaseModel):
+    """That a run was to be recovered, and what came of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recovery_id: str = Field(description="Also the id of the call, which is the same in all attempts")
+    execution_id: str
+    webhook_id: str
+    action: Action
+    checkpoint_id: str | None
+    note: str | None
+    is_forced: bool = Field(description="Whether it was asked for against the advice")
+    requested_at: datetime
+    state: Stage = Field(
+        description="`waiting` for its call, `sent`, `refused` by the webhook, or how the run fares that came of it: "
+        "`running`, `recovered`, `failed_again`"
+    )
+    reason: str | None = Field(description="Why the last attempt failed, or nothing was sent")
+    next_attempt_at: datetime | None
+    attempts: list[Attempt]
+    execution_ids: list[str] = Field(description="The runs that came of it")
+
+
+class RecoveryBody(BaseModel):
+    """How a run is to be recovered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Action | None = Field(
+        default=None, description="`retry`, `retry_with_backoff` or `resume_from_checkpoint`; without it, as advised"
+    )
+    note: Text | None = Field(default=None, max_length=2_000, description="Told to the webhook, and kept")
+    force: bool = Field(
+        default=False, description="Also against the advice, after three recoveries in a row, or of a recovered run"
+    )
+
+
 class Recovery(BaseModel):
     """Where a run failed and what to do about it; all null for a run that did not fail."""
 
@@ -97,15 +137,21 @@ class Recovery(BaseModel):
     )
     failing_step: FailingStep | None
     last_checkpoint: LastCheckpoint | None
+    retryability: Retryability | None = Field(
+        description="What real repetitions after the same failure say: `passes` and `stays` where the 95 % interval "
+        "(Wilson) is on one side of one half, `mixed` where it is on both, `unknown` for fewer than 5"
+    )
     retry_success_rate: float | None = Field(
         description="Fraction of the repetitions after the same failure that succeeded; null where there were none"
     )
     n: int = Field(description="Repetitions after the same failure in the last 30 days, of later runs and attempts")
     later_runs: Repetitions | None = Field(
-        description="Later runs of the same session; without a session, with the same input; else of the same user"
+        description="Later runs that repeat such a run: that say so, have the same input of the same session and user, "
+        "or, where no input is known, the same session and trigger"
     )
     later_attempts: Repetitions | None = Field(description="Later attempts of the failing step within its run")
     recovered_by: str | None = Field(description="The successful run that repeated this one, if there is one")
     action: Action | None
     reason: str = Field(description="Why this action, or why none")
     evidence: Evidence | None
+    recoveries: list[RequestedRecovery] = Field(description="How it was to be recovered so far, in order")

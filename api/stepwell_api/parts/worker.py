@@ -16,9 +16,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _load() -> command.Serve:
+    from stepwell_api.background import beside
     from stepwell_storage import worker
 
     async def serve_worker(settings: Settings, announce: Announce, stop: asyncio.Event) -> None:
-        await worker.run(settings, started=lambda: announce({}), stop=stop)
+        async with beside(settings):
+            await worker.run(settings, started=lambda: announce({}), stop=stop)
 
     return serve_worker

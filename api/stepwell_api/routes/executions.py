@@ -8,7 +8,7 @@ from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from stepwell_api import execution_rows, run_steps, step_rows
+from stepwell_api import execution_rows, recovering, run_steps, step_rows
 from stepwell_api.context import Serving, Workspace
 from stepwell_api.encoding import json_response, without_waiting
 from stepwell_api.execution_rows import COUNTED_EXACTLY, Located
@@ -73,9 +73,16 @@ async def get_execution(
         located, row = await read_execution(connection, workspace_id, execution_id)
         steps = await run_steps.read_run(connection, workspace_id, located) if parameters.graph else []
         siblings = await execution_rows.read_siblings(connection, workspace_id, located)
+        origin = await recovering.read_origin(connection, workspace_id, located)
+        runs = await recovering.read_runs(connection, workspace_id, located)
         row["payload_expired"] = await execution_rows.has_lost_payload(connection, workspace_id, located)
-    row["siblings"] = [{**sibling, "href": f"{PREFIX}/executions/{sibling['execution_id']}"} for sibling in siblings]
+    row["siblings"], row["recovery_runs"] = _linked(siblings), _linked(runs)
+    row["recovers"] = origin.execution_id if origin else None
     return await without_waiting(len(steps), _run_response, row, steps if parameters.graph else None)
+
+
+def _linked(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**run, "href": f"{PREFIX}/executions/{run['execution_id']}"} for run in runs]
 
 
 def _run_response(row: dict[str, Any], steps: Sequence[RunStep] | None) -> Response:

@@ -10,13 +10,14 @@ from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from stepwell_api import failure_clusters, recovery, rollups, step_rows
+from stepwell_api import failure_clusters, recovering, recovery, rollups, step_rows
 from stepwell_api.context import Context, Serving, Workspace
 from stepwell_api.edges import read_edges
 from stepwell_api.encoding import json_response
+from stepwell_api.execution_rows import Located
 from stepwell_api.insight.contrasts import is_of_input
 from stepwell_api.insight.payloads import flat_inputs
-from stepwell_api.insight.retryability import Advice, Failure, Tally, advise, goes_away
+from stepwell_api.insight.retryability import Advice, Failure, Tally, advise, goes_away, retryability
 from stepwell_api.models.recovery import Recovery
 from stepwell_api.parameters import Parameters
 from stepwell_api.question import Question
@@ -47,19 +48,31 @@ async def get_execution_recovery(
     """
     async with serving.engine.connect() as connection:
         located, row = await read_execution(connection, workspace_id, execution_id)
-        if row["status"] not in RECOVERABLE:
-            return json_response(_nothing_to_do(row))
-        folded = await step_rows.fold_run(connection, workspace_id, located)
-        history = await recovery.read_history(connection, workspace_id, row, located, datetime.now(UTC))
-        failing = recovery.failing_step(folded) if folded else None
-        checkpoint = _checkpoint(row, folded)
-        advice = await _advice(serving, connection, workspace_id, row, failing, history, checkpoint)
+        runs = await recovering.read_runs(connection, workspace_id, located)
+        answer = await answer_about(serving, connection, workspace_id, located, row)
+    async with serving.connection("stepwell api recovery") as connection:
+        log = await recovering.read_log(connection, row, runs)
+    return json_response({**answer, "recoveries": log})
+
+
+async def answer_about(
+    serving: Context, connection: AsyncConnection, workspace_id: UUID, located: Located, row: Row
+) -> Row:
+    """What is told of a run, without what was done about it."""
+    if row["status"] not in RECOVERABLE:
+        return _nothing_to_do(row)
+    folded = await step_rows.fold_run(connection, workspace_id, located)
+    history = await recovery.read_history(connection, workspace_id, row, located, datetime.now(UTC))
+    failing = recovery.failing_step(folded) if folded else None
+    checkpoint = _checkpoint(row, folded)
+    advice = await _advice(serving, connection, workspace_id, row, failing, history, checkpoint)
     tally = history.later_runs + history.attempts
-    answer = {
+    return {
         **{name: row[name] for name in TOLD},
         "cluster_id": row["error_fingerprint"],
         "failing_step": recovery.describe_step(failing) if failing else None,
         "last_checkpoint": checkpoint,
+        "retryability": retryability(tally).value,
         "retry_success_rate": tally.rate,
         "n": tally.n,
         "later_runs": _tally(history.later_runs),
@@ -69,13 +82,12 @@ async def get_execution_recovery(
         "reason": advice.reason,
         "evidence": advice.evidence,
     }
-    return json_response(answer)
 
 
 def _nothing_to_do(row: Row) -> Row:
     reason = "The run succeeded." if row["status"] == Status.SUCCESS else "The run still goes on."
     unknown = ("cluster_id", "failing_step", "last_checkpoint", "retry_success_rate", "later_runs", "later_attempts",
-               "recovered_by", "action", "evidence")  # fmt: skip
+               "recovered_by", "action", "evidence", "retryability")  # fmt: skip
     return {**{name: row[name] for name in TOLD}, **dict.fromkeys(unknown), "n": 0, "reason": reason}
 
 

@@ -297,6 +297,100 @@ export interface paths {
          */
         get: operations["get_execution_recovery"];
         put?: never;
+        /**
+         * Recover Execution
+         * @description Has the webhook that is set up for the agent retry a run, or resume it from its last checkpoint.
+         *
+         *     A worker calls it; `GET` of the same path tells what became of it. Without `action` it is done as advised there.
+         */
+        post: operations["recover_execution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Webhooks
+         * @description Where Stepwell calls, without secrets.
+         */
+        get: operations["list_webhooks"];
+        put?: never;
+        /**
+         * Create Webhook
+         * @description Sets a webhook up; its `secret` is told in this answer alone.
+         */
+        post: operations["create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Webhook
+         * @description Takes a webhook away; what waits for it is not sent.
+         */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Webhook
+         * @description Changes a webhook; with `has_new_secret` the new secret is told in this answer alone.
+         */
+        patch: operations["change_webhook"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try Webhook
+         * @description Has a worker call the webhook with something to try it out; its deliveries tell what came of it.
+         */
+        post: operations["try_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Webhook Deliveries
+         * @description What was sent to a webhook with every attempt, the newest first; kept for 90 days.
+         */
+        get: operations["list_webhook_deliveries"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -813,6 +907,42 @@ export interface components {
             provider: string | null;
         };
         /**
+         * Attempt
+         * @description One call.
+         */
+        Attempt: {
+            /**
+             * Attempt
+             * @description From 1
+             */
+            attempt: number;
+            /**
+             * Outcome
+             * @description `retry`: it may go well another time; `unknown`: the worker ended before it could tell
+             * @enum {string}
+             */
+            outcome: "sending" | "delivered" | "retry" | "refused" | "unknown";
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Duration Ms */
+            duration_ms: number | null;
+            /** Http Status */
+            http_status: number | null;
+            /**
+             * Reason
+             * @description Why it failed
+             */
+            reason: string | null;
+            /**
+             * Response
+             * @description The beginning of the answer
+             */
+            response: string | null;
+        };
+        /**
          * AuditEntry
          * @description One change.
          */
@@ -956,6 +1086,31 @@ export interface components {
             api_calls: number | null;
             /** Success Rate */
             success_rate: number | null;
+        };
+        /**
+         * ChangedWebhookBody
+         * @description What to change about a webhook; what is left out stays.
+         */
+        ChangedWebhookBody: {
+            /** Url */
+            url?: string | null;
+            /** Name */
+            name?: string | null;
+            format?: components["schemas"]["Format"] | null;
+            /** Max Attempts */
+            max_attempts?: number | null;
+            /** Hour Budget */
+            hour_budget?: number | null;
+            /** Day Budget */
+            day_budget?: number | null;
+            /** Is Enabled */
+            is_enabled?: boolean | null;
+            /**
+             * Has New Secret
+             * @description Whether to make a new secret; the old one ends at once
+             * @default false
+             */
+            has_new_secret: boolean;
         };
         /**
          * ComparedSide
@@ -1154,6 +1309,57 @@ export interface components {
              * @description Size of the rows of steps and log records, without indexes
              */
             size_bytes: number;
+        };
+        /**
+         * Delivery
+         * @description Something that was to be sent.
+         */
+        Delivery: {
+            /**
+             * Delivery Id
+             * @description `webhook-id` of all attempts
+             */
+            delivery_id: string;
+            /** Webhook Id */
+            webhook_id: string;
+            /** Agent Id */
+            agent_id: string;
+            /**
+             * Subject
+             * @description The execution or the alert that it is about
+             */
+            subject: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "delivered" | "failed" | "cancelled";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Next Attempt At */
+            next_attempt_at: string | null;
+            /** Reason */
+            reason: string | null;
+            /** Attempts */
+            attempts: components["schemas"]["Attempt"][];
+        };
+        /**
+         * DeliveryPage
+         * @description A page of what was sent, the newest first.
+         */
+        DeliveryPage: {
+            /** Items */
+            items: components["schemas"]["Delivery"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page; null on the last one
+             */
+            next_cursor: string | null;
         };
         /**
          * Divergence
@@ -1454,6 +1660,16 @@ export interface components {
              * @description The other runs of the trace, by start
              */
             siblings: components["schemas"]["Sibling"][];
+            /**
+             * Recovers
+             * @description The run that this one recovers, by its execution id
+             */
+            recovers: string | null;
+            /**
+             * Recovery Runs
+             * @description The runs that recover this one, by start
+             */
+            recovery_runs: components["schemas"]["RecoveryRun"][];
         };
         /**
          * ExecutionGraph
@@ -2172,6 +2388,12 @@ export interface components {
             n_b: number;
         };
         /**
+         * Format
+         * @description What a webhook is sent.
+         * @enum {string}
+         */
+        Format: "stepwell" | "slack";
+        /**
          * Health
          * @description The process answers.
          */
@@ -2513,6 +2735,56 @@ export interface components {
              * @description The values that would do, where they are a closed set
              */
             allowed?: string[] | null;
+        };
+        /**
+         * IssuedWebhook
+         * @description A webhook whose secret is new.
+         */
+        IssuedWebhook: {
+            /** Webhook Id */
+            webhook_id: string;
+            purpose: components["schemas"]["Purpose"];
+            /**
+             * Agent Id
+             * @description Whose runs it recovers; null for all agents, and for alerts
+             */
+            agent_id: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Url
+             * @description In part: the rest of it is as good as a password
+             */
+            url: string;
+            format: components["schemas"]["Format"];
+            /** Max Attempts */
+            max_attempts: number;
+            /** Hour Budget */
+            hour_budget: number;
+            /** Day Budget */
+            day_budget: number;
+            /** Is Enabled */
+            is_enabled: boolean;
+            /**
+             * Is Signable
+             * @description False where its secret is of another server key; give it a new one
+             */
+            is_signable: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /**
+             * Secret
+             * @description To check signatures by; told only when it is made, null otherwise
+             */
+            secret: string | null;
         };
         /**
          * Key
@@ -2882,6 +3154,56 @@ export interface components {
             key: string;
         };
         /**
+         * NewWebhookBody
+         * @description A webhook to set up.
+         */
+        NewWebhookBody: {
+            purpose: components["schemas"]["Purpose"];
+            /**
+             * Url
+             * @description https, or http to a network that the operator allows
+             */
+            url: string;
+            /**
+             * Agent Id
+             * @description Whose runs it recovers; without it, all agents'
+             */
+            agent_id?: string | null;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * @description `slack` for alerts alone
+             * @default stepwell
+             */
+            format: components["schemas"]["Format"];
+            /**
+             * Max Attempts
+             * @description Of each call
+             * @default 5
+             */
+            max_attempts: number;
+            /**
+             * Hour Budget
+             * @description Recoveries of an agent, or alerts, in an hour
+             * @default 20
+             */
+            hour_budget: number;
+            /**
+             * Day Budget
+             * @description The same in a day
+             * @default 100
+             */
+            day_budget: number;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled: boolean;
+        };
+        /**
          * Node
          * @description A step in the graph of its run.
          */
@@ -3089,6 +3411,12 @@ export interface components {
             errors?: components["schemas"]["InvalidParameter"][] | null;
         };
         /**
+         * Purpose
+         * @description What a webhook is for.
+         * @enum {string}
+         */
+        Purpose: "recovery" | "alert";
+        /**
          * ReasonCount
          * @description How many for one reason.
          */
@@ -3119,6 +3447,8 @@ export interface components {
             cluster_id: string | null;
             failing_step: components["schemas"]["FailingStep"] | null;
             last_checkpoint: components["schemas"]["LastCheckpoint"] | null;
+            /** @description What real repetitions after the same failure say: `passes` and `stays` where the 95 % interval (Wilson) is on one side of one half, `mixed` where it is on both, `unknown` for fewer than 5 */
+            retryability: components["schemas"]["Retryability"] | null;
             /**
              * Retry Success Rate
              * @description Fraction of the repetitions after the same failure that succeeded; null where there were none
@@ -3129,7 +3459,7 @@ export interface components {
              * @description Repetitions after the same failure in the last 30 days, of later runs and attempts
              */
             n: number;
-            /** @description Later runs of the same session; without a session, with the same input; else of the same user */
+            /** @description Later runs that repeat such a run: that say so, have the same input of the same session and user, or, where no input is known, the same session and trigger */
             later_runs: components["schemas"]["Repetitions"] | null;
             /** @description Later attempts of the failing step within its run */
             later_attempts: components["schemas"]["Repetitions"] | null;
@@ -3145,6 +3475,61 @@ export interface components {
              */
             reason: string;
             evidence: components["schemas"]["Evidence"] | null;
+            /**
+             * Recoveries
+             * @description How it was to be recovered so far, in order
+             */
+            recoveries: components["schemas"]["RequestedRecovery"][];
+        };
+        /**
+         * RecoveryBody
+         * @description How a run is to be recovered.
+         */
+        RecoveryBody: {
+            /** @description `retry`, `retry_with_backoff` or `resume_from_checkpoint`; without it, as advised */
+            action?: components["schemas"]["Action"] | null;
+            /**
+             * Note
+             * @description Told to the webhook, and kept
+             */
+            note?: string | null;
+            /**
+             * Force
+             * @description Also against the advice, after three recoveries in a row, or of a recovered run
+             * @default false
+             */
+            force: boolean;
+        };
+        /**
+         * RecoveryRun
+         * @description A run that recovers another.
+         */
+        RecoveryRun: {
+            /** Execution Id */
+            execution_id: string;
+            /** Agent Id */
+            agent_id: string;
+            status: components["schemas"]["Status"];
+            /**
+             * Start Time
+             * Format: date-time
+             */
+            start_time: string;
+            /**
+             * Duration Ms
+             * @description Milliseconds; null while the run goes on
+             */
+            duration_ms: number | null;
+            /**
+             * Recovery Id
+             * @description The recovery that asked for it; null where the agent did it by itself
+             */
+            recovery_id: string | null;
+            /**
+             * Href
+             * @description Path of the run in this API
+             */
+            href: string;
         };
         /**
          * Repetitions
@@ -3156,6 +3541,58 @@ export interface components {
             /** Succeeded */
             succeeded: number;
         };
+        /**
+         * RequestedRecovery
+         * @description That a run was to be recovered, and what came of it.
+         */
+        RequestedRecovery: {
+            /**
+             * Recovery Id
+             * @description Also the id of the call, which is the same in all attempts
+             */
+            recovery_id: string;
+            /** Execution Id */
+            execution_id: string;
+            /** Webhook Id */
+            webhook_id: string;
+            action: components["schemas"]["Action"];
+            /** Checkpoint Id */
+            checkpoint_id: string | null;
+            /** Note */
+            note: string | null;
+            /**
+             * Is Forced
+             * @description Whether it was asked for against the advice
+             */
+            is_forced: boolean;
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /** @description `waiting` for its call, `sent`, `refused` by the webhook, or how the run fares that came of it: `running`, `recovered`, `failed_again` */
+            state: components["schemas"]["Stage"];
+            /**
+             * Reason
+             * @description Why the last attempt failed, or nothing was sent
+             */
+            reason: string | null;
+            /** Next Attempt At */
+            next_attempt_at: string | null;
+            /** Attempts */
+            attempts: components["schemas"]["Attempt"][];
+            /**
+             * Execution Ids
+             * @description The runs that came of it
+             */
+            execution_ids: string[];
+        };
+        /**
+         * Retryability
+         * @description What history says about trying again after such a failure.
+         * @enum {string}
+         */
+        Retryability: "passes" | "stays" | "mixed" | "unknown";
         /**
          * Sample
          * @description How many runs stand for all of the window where single runs had to be read.
@@ -3307,6 +3744,12 @@ export interface components {
          * @enum {string}
          */
         SignalName: "traces" | "logs" | "metrics";
+        /**
+         * Stage
+         * @description How far a recovery has come.
+         * @enum {string}
+         */
+        Stage: "waiting" | "sent" | "refused" | "running" | "recovered" | "failed_again";
         /**
          * State
          * @description Where a suggestion stands.
@@ -3837,6 +4280,64 @@ export interface components {
          */
         TriggerType: "manual" | "scheduled" | "webhook" | "api";
         /**
+         * Webhook
+         * @description A webhook as it is set up.
+         */
+        Webhook: {
+            /** Webhook Id */
+            webhook_id: string;
+            purpose: components["schemas"]["Purpose"];
+            /**
+             * Agent Id
+             * @description Whose runs it recovers; null for all agents, and for alerts
+             */
+            agent_id: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Url
+             * @description In part: the rest of it is as good as a password
+             */
+            url: string;
+            format: components["schemas"]["Format"];
+            /** Max Attempts */
+            max_attempts: number;
+            /** Hour Budget */
+            hour_budget: number;
+            /** Day Budget */
+            day_budget: number;
+            /** Is Enabled */
+            is_enabled: boolean;
+            /**
+             * Is Signable
+             * @description False where its secret is of another server key; give it a new one
+             */
+            is_signable: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+        };
+        /**
+         * WebhookList
+         * @description The workspace's webhooks.
+         */
+        WebhookList: {
+            /** Items */
+            items: components["schemas"]["Webhook"][];
+            /**
+             * Next Cursor
+             * @description Always null: there are never more than one answer holds
+             */
+            next_cursor: null;
+        };
+        /**
          * WorkspaceDeletion
          * @description How much was deleted.
          */
@@ -4334,6 +4835,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is none of this id */
             404: {
                 headers: {
@@ -4503,6 +5013,15 @@ export interface operations {
             };
             /** @description No key, or one that does not open this; with `--auth` only */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5225,6 +5744,626 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Recovery"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recover_execution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An execution's id, or a trace's id for its first execution */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecoveryBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestedRecovery"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_failed`, `no_webhook`, `needs_a_fix`, `no_checkpoint`, `already_recovering`, `already_recovered` or `recovered_too_often` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The agent's budget is spent; `Retry-After` tells when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookList"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedWebhook"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is one already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A webhook's id */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A webhook's id */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedWebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedWebhook"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    try_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A webhook's id */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_webhook_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Items on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before; all other parameters but `limit` must stay as they were */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description A webhook's id */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
                 };
             };
             /** @description A cursor of another list, or a time without its offset from UTC */

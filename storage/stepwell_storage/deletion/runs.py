@@ -19,6 +19,7 @@ from stepwell_storage.traces import TraceWindow
 
 SQL = queries.load("deletion")
 FOLD_SQL = queries.load("fold")
+ALERTING_SQL = queries.load("deletion_alerting")
 
 RUNS_AT_ONCE: Final = 100
 
@@ -49,7 +50,9 @@ async def delete_execution(connection: Connection, workspace_id: UUID, execution
     row = await (await connection.execute(SQL.trace_of, parameters)).fetchone()
     if row is None:
         return None
-    return await _delete(connection, workspace_id, [row[0]], execution_id=execution_id)
+    deleted = await _delete(connection, workspace_id, [row[0]], execution_id=execution_id)
+    await connection.execute(ALERTING_SQL.delete_recoveries, {**parameters, "agent_id": None})
+    return deleted
 
 
 async def delete_agent(connection: Connection, workspace_id: UUID, agent_id: str) -> Deleted | None:
@@ -67,7 +70,24 @@ async def delete_agent(connection: Connection, workspace_id: UUID, agent_id: str
         if not deleted.executions:
             break
     had_history = await _delete_history(connection, workspace_id, agent_id)
+    await _delete_alerting(connection, workspace_id, agent_id)
     return total if total.executions or had_history else None
+
+
+async def _delete_alerting(connection: Connection, workspace_id: UUID, agent_id: str) -> None:
+    """Deletes what was set up for the agent alone, and what is known of its recoveries and alerts."""
+    parameters = {"workspace_id": workspace_id, "agent_id": agent_id, "execution_id": None}
+    async with connection.transaction():
+        for statement in (
+            ALERTING_SQL.delete_recoveries,
+            ALERTING_SQL.delete_agent_events,
+            ALERTING_SQL.delete_agent_alerts,
+            ALERTING_SQL.delete_agent_rules,
+            ALERTING_SQL.delete_agent_webhooks,
+            ALERTING_SQL.delete_agent_deliveries,
+            ALERTING_SQL.delete_lost_attempts,
+        ):
+            await connection.execute(statement, parameters)
 
 
 async def _delete(

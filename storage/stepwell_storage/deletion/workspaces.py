@@ -19,6 +19,7 @@ from stepwell_storage.retention import horizon, raw
 from stepwell_storage.retention.progress import Report, nobody
 
 SQL = queries.load("deletion_workspaces")
+ALERTING_SQL = queries.load("deletion_alerting")
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -31,6 +32,13 @@ _REST: Final[Mapping[str, str]] = {
     "deleted_traces": SQL.delete_tombstones,
     "suggestion_states": SQL.delete_suggestion_states,
     "audit_log": SQL.delete_audit_log,
+    "recoveries": ALERTING_SQL.delete_all_recoveries,
+    "webhooks": ALERTING_SQL.delete_webhooks,
+    "webhook_deliveries": ALERTING_SQL.delete_deliveries,
+    "webhook_attempts": ALERTING_SQL.delete_attempts,
+    "alert_rules": ALERTING_SQL.delete_rules,
+    "alert_events": ALERTING_SQL.delete_events,
+    "alerts": ALERTING_SQL.delete_alerts,
     "rollup_deltas": SQL.delete_deltas,
     "rollup_hours": SQL.delete_hours,
     "rollup_days": SQL.delete_days,

@@ -5,6 +5,15 @@ Queries that are known beforehand are SQL texts in ``sql/``.
 """
 
 from stepwell_storage.schema.access import audit_log, members, redaction_rules, sessions
+from stepwell_storage.schema.alerting import (
+    alert_events,
+    alert_rules,
+    alerts,
+    recoveries,
+    webhook_attempts,
+    webhook_deliveries,
+    webhooks,
+)
 from stepwell_storage.schema.columns import SCHEMA, metadata, views
 from stepwell_storage.schema.executions import (
     agent_executions,
@@ -37,6 +46,9 @@ from stepwell_storage.schema.tenants import (
 __all__ = [
     "SCHEMA",
     "agent_executions",
+    "alert_events",
+    "alert_rules",
+    "alerts",
     "api_keys",
     "audit_log",
     "deleted_traces",
@@ -52,6 +64,7 @@ __all__ = [
     "memory_samples",
     "metadata",
     "path_hash",
+    "recoveries",
     "redaction_rules",
     "retention",
     "rollup_complete_days",
@@ -66,6 +79,9 @@ __all__ = [
     "trace_findings",
     "trace_windows",
     "views",
+    "webhook_attempts",
+    "webhook_deliveries",
+    "webhooks",
     "word_vector",
     "workspaces",
 ]

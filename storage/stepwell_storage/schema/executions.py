@@ -135,6 +135,15 @@ for _index, _column in (
     ("agent_executions_session", agent_executions.c.session_id),
 ):
     Index(_index, agent_executions.c.workspace_id, _column, *_recent, postgresql_where=_column.is_not(None))
+recovered: Final = agent_executions.c.trigger_source.op("->>")(text("'recovery_of'"))
+"""The run that an execution says it recovers; the index is found by this very expression."""
+Index(
+    "agent_executions_recovers",
+    agent_executions.c.workspace_id,
+    recovered,
+    agent_executions.c.start_time,
+    postgresql_where=recovered.is_not(None),
+)
 word_vector: Final = func.array_to_tsvector(func.string_to_array(agent_executions.c.words, text("' '")))
 """An execution's words as they are searched; the index is found by this very expression."""
 Index("agent_executions_words", word_vector, postgresql_using="gin")
