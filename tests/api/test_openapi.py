@@ -21,9 +21,11 @@ from stepwell_api.routes import (
     insight,
     live,
     operations,
+    recovering,
     recovery,
     session,
     suggestions,
+    webhooks,
 )
 
 ROUTERS = (
@@ -31,6 +33,8 @@ ROUTERS = (
     agents.router,
     insight.router,
     recovery.router,
+    recovering.router,
+    webhooks.router,
     comparison.router,
     suggestions.router,
     export.router,

@@ -198,5 +198,5 @@ async def test_all_of_an_agent_goes_with_it(api: httpx.AsyncClient, allowing: Se
     async with await connect(allowing.database_url) as connection:
         await delete_agent(connection, LOCAL_WORKSPACE_ID, "planner")
         for table in ("webhooks", "webhook_deliveries", "webhook_attempts", "recoveries"):
-            cursor = await connection.execute(f"SELECT count(*) FROM analytics.{table}")  # type: ignore[arg-type]
+            cursor = await connection.execute(f"SELECT count(*) FROM analytics.{table}")
             assert (table, await cursor.fetchone()) == (table, (0,))
