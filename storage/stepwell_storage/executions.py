@@ -5,7 +5,7 @@ deleted and the new one inserted in one transaction, under the trace's lock, whi
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -179,11 +179,35 @@ async def _payloads(
             places.append((window.workspace_id, execution.execution_id, given, returned))
     if not wanted:
         return {}
-    windows = columns_of([window for window, _ in wanted])
-    parameters = {**windows, "span_ids": array_of_ids([span_id for _, span_id in wanted])}
-    cursor = await connection.execute(SQL.read_run_payload, parameters)
-    found: dict[int | None, Payload] = {place: (given, returned) for place, given, returned in await cursor.fetchall()}
+    asked = [(given, returned) for *_, given, returned in places]
+    found = await _read_payloads(connection, wanted, asked)
     return {
         (workspace_id, execution_id): (found.get(given, _NOTHING)[0], found.get(returned, _NOTHING)[1])
         for workspace_id, execution_id, given, returned in places
     }
+
+
+async def _read_payloads(
+    connection: psycopg.AsyncConnection[Any],
+    wanted: Sequence[tuple[TraceWindow, bytes]],
+    asked: Iterable[tuple[int | None, int | None]],
+) -> dict[int | None, Payload]:
+    """The payloads of the wanted spans by their place, counted from 1.
+
+    Where an input or output that is `asked` for, by its place, is missing, messages in the span's logs tell it.
+    """
+    columns = columns_of([window for window, _ in wanted])
+    spans = {"span_ids": array_of_ids([span_id for _, span_id in wanted])}
+    cursor = await connection.execute(SQL.read_run_payload, {**columns, **spans})
+    found: dict[int | None, Payload] = {place: (given, returned) for place, given, returned in await cursor.fetchall()}
+    lacking = {place for pair in asked for side, place in enumerate(pair) if found.get(place, _NOTHING)[side] is None}
+    places = sorted(place for place in lacking if place is not None)
+    if places:
+        some = [wanted[place - 1] for place in places]
+        spans = {"span_ids": array_of_ids([span_id for _, span_id in some])}
+        cursor = await connection.execute(SQL.read_run_messages, {**ids_of([window for window, _ in some]), **spans})
+        for at, *told in await cursor.fetchall():
+            place = places[at - 1]
+            given, returned = found.get(place, _NOTHING)
+            found[place] = told[0] if given is None else given, told[1] if returned is None else returned
+    return found

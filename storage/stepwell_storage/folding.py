@@ -58,6 +58,11 @@ class Folded:
     steps: int
 
 
+async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Makes a session one that folds."""
+    await connection.execute(SQL.configure_folds)
+
+
 async def waiting(connection: psycopg.AsyncConnection[Any]) -> list[DirtyTrace]:
     """The traces that wait for a fold, the oldest mark first."""
     cursor = await connection.execute(SQL.waiting_marks, {"limit": MAX_MARKS})

@@ -31,8 +31,8 @@ RECENT: Final = timedelta(days=2)
 EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
 _AT_ONCE: Final = 100
 _TEXTS_AT_ONCE: Final = 10
-"""Of so many runs the texts are in memory at a time; a fold that comes meanwhile waits for no more than their words."""
-_LONGEST_WAIT_S: Final = 30.0
+"""Of so many runs the texts are in memory, and their rows locked, at a time: what a fold may have to wait for."""
+_LONGEST_WAIT_S: Final = 1.0
 _BUDGET_S: Final = 2.0
 _EVERY_S: Final = 1.0
 _OLD_EVERY_S: Final = 10.0
@@ -102,39 +102,40 @@ async def read_words(
     stop_s = time.monotonic() + budget_s
     total = 0
     while True:
-        await gap()
-        async with connection.transaction():
-            done = await _read_some(connection, since, rested)
-        total += done
-        if done < _AT_ONCE or time.monotonic() >= stop_s:
+        unread = await _unread(connection, since, rested)
+        for first in range(0, len(unread), _TEXTS_AT_ONCE):
+            await gap()
+            await _read_some(connection, unread[first : first + _TEXTS_AT_ONCE])
+        total += len(unread)
+        if len(unread) < _AT_ONCE or time.monotonic() >= stop_s:
             return total
 
 
-async def _read_some(connection: psycopg.AsyncConnection[Any], since: datetime, rested: timedelta) -> int:
+async def _unread(connection: psycopg.AsyncConnection[Any], since: datetime, rested: timedelta) -> list[_Unread]:
     parameters = {"since": since, "rested": rested, "limit": _AT_ONCE}
     cursor = await connection.execute(SQL.unread_executions, parameters)
-    unread = [
+    return [
         _Unread(workspace_id, execution_id, start, updated_at, TraceWindow(workspace_id, *window), message, span_ids)
         for workspace_id, execution_id, start, updated_at, *window, message, span_ids in await cursor.fetchall()
     ]
-    if unread:
-        words = []
-        for first in range(0, len(unread), _TEXTS_AT_ONCE):
-            words += await _words(connection, unread[first : first + _TEXTS_AT_ONCE])
-        starts = [execution.start_time for execution in unread]
-        await connection.execute(
-            SQL.write_words,
-            {
-                "workspace_ids": [execution.workspace_id for execution in unread],
-                "execution_ids": [execution.execution_id for execution in unread],
-                "start_times": starts,
-                "updated_times": [execution.updated_at for execution in unread],
-                "words": words,
-                "lowest": min(starts),
-                "highest": max(starts),
-            },
-        )
-    return len(unread)
+
+
+async def _read_some(connection: psycopg.AsyncConnection[Any], unread: Sequence[_Unread]) -> None:
+    """Reads and keeps the words of these; what was folded anew meanwhile is left for another time."""
+    words = await _words(connection, unread)
+    starts = [execution.start_time for execution in unread]
+    await connection.execute(
+        SQL.write_words,
+        {
+            "workspace_ids": [execution.workspace_id for execution in unread],
+            "execution_ids": [execution.execution_id for execution in unread],
+            "start_times": starts,
+            "updated_times": [execution.updated_at for execution in unread],
+            "words": words,
+            "lowest": min(starts),
+            "highest": max(starts),
+        },
+    )
 
 
 async def _words(connection: psycopg.AsyncConnection[Any], unread: Sequence[_Unread]) -> list[str]:

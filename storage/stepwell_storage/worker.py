@@ -73,6 +73,8 @@ async def _session(settings: Settings) -> AsyncIterator["_Worker"]:
             connection = await connect(settings.database_url, application_name=name)
             stack.push_async_callback(connection.close)
             connections.append(connection)
+        for connection in connections[:LANES]:
+            await folding.configure(connection)
         yield _Worker(settings, connections[:LANES], connections[LANES])
 
 

@@ -18,7 +18,7 @@ from stepwell_storage.rollups.figures import Kind
 
 SQL = queries.load("rollups")
 
-ROWS_AT_ONCE: Final = 20_000
+ROWS_AT_ONCE: Final = 5_000
 DAYS_AT_ONCE: Final = 20
 TURN: Final = 0x5743_0001
 """Key of the advisory lock; see also `partitions` for another."""

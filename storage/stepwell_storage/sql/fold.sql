@@ -1,5 +1,10 @@
 -- The worker's side: claiming dirty traces, writing executions, marking silent runs.
 
+-- name: configure_folds
+-- Leaves the merging of new entries into the indexes of words and models to whoever reads the words: it takes a while,
+-- which a fold must not be charged for. In kB.
+SELECT set_config('gin_pending_list_limit', '65536', false)
+
 -- name: waiting_marks
 -- The oldest dirty marks; the worker groups them by trace and chooses which to claim.
 SELECT sequence, workspace_id, trace_id, span_count, marked_at, may_end_run
@@ -97,10 +102,8 @@ ON CONFLICT (workspace_id, execution_id) DO UPDATE
         is_open = EXCLUDED.is_open
 
 -- name: read_run_payload
--- Input and output of the spans that give an execution its own; from messages in their logs where they have none.
-SELECT t.place,
-       coalesce(s.input, (SELECT told.input FROM analytics.step_messages(t.workspace_id, t.trace_id, t.span_id) told))::text,
-       coalesce(s.output, (SELECT told.output FROM analytics.step_messages(t.workspace_id, t.trace_id, t.span_id) told))::text
+-- Input and output of the spans that give an execution its own.
+SELECT t.place, s.input::text, s.output::text
 FROM unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[], %(span_ids)s::bytea[],
             %(earliest)s::timestamptz[], %(latest)s::timestamptz[])
      WITH ORDINALITY AS t (workspace_id, trace_id, span_id, earliest, latest, place)
@@ -116,6 +119,13 @@ CROSS JOIN LATERAL (
     WHERE l.workspace_id = t.workspace_id AND l.trace_id = t.trace_id AND l.span_id = t.span_id
     LIMIT 1
 ) s
+
+-- name: read_run_messages
+-- The same from messages in the spans' logs. Apart, because few runs have any, and planning it takes as long as all else.
+SELECT t.place, told.input::text, told.output::text
+FROM unnest(%(workspace_ids)s::uuid[], %(trace_ids)s::bytea[], %(span_ids)s::bytea[])
+     WITH ORDINALITY AS t (workspace_id, trace_id, span_id, place)
+CROSS JOIN LATERAL analytics.step_messages(t.workspace_id, t.trace_id, t.span_id) AS told
 
 -- name: copy_executions
 -- Writes execution rows; the columns are those of executions.py, in the same order.
