@@ -87,7 +87,7 @@ class Client:
 
         self._settings = settings
         self._exporter: Exporter = Exporter(_connect(settings), _outgoing(settings), _pace(settings))
-        self._ending: Ending = Ending(self._flush_finally, self._forget)
+        self._ending: Ending = Ending(self._flush_finally, self)
         self._provider: TracerProvider = _provider(settings)
         self._is_joined = False
 
@@ -148,7 +148,16 @@ class Client:
     def _flush_finally(self) -> None:
         self._exporter.flush(self._exporter.pace.exit_timeout_s, is_final=True)
 
-    def _forget(self) -> None:
+    def hold(self) -> None:
+        """Gets ready for a fork."""
+        self._exporter.hold()
+
+    def release(self) -> None:
+        """Goes on in the parent of a fork."""
+        self._exporter.release()
+
+    def forget(self) -> None:
+        """Starts anew in the child of a fork."""
         resources.forget()
         self._exporter.forget()
 
@@ -312,7 +321,11 @@ def _install(settings: Settings) -> None:
         calls.install()
 
 
-def _own_version() -> str:
-    from importlib.metadata import version
+def _own_version() -> str | None:
+    """Of this library; ``None`` in a bundle that was made without the metadata of its packages."""
+    from importlib.metadata import PackageNotFoundError, version
 
-    return version("stepwell")
+    try:
+        return version("stepwell")
+    except PackageNotFoundError:
+        return None

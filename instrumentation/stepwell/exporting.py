@@ -32,6 +32,7 @@ FIRST_SPAN_BYTES: Final = 16_384
 MAX_QUEUED_BYTES: Final = 64_000_000
 FINAL_ATTEMPTS: Final = 2
 LONGEST_FINAL_WAIT_S: Final = 0.2
+LONGEST_HOLD_S: Final = 0.2
 QUIET_ROUNDS: Final = 3
 """After so many rounds without anything new the thread sleeps until it is woken."""
 
@@ -78,6 +79,8 @@ class Exporter:
         self._room = self._spans_at_most()
         self._pid = os.getpid()
         self._lock = threading.Lock()
+        self._round = threading.Lock()
+        self._is_held = False
         self._thread: threading.Thread | None = None
         self._batches = Batches(self.outgoing, self.pace)
         self._buffer = Buffer(self._connect, self.pace.max_buffered_bytes)
@@ -90,6 +93,20 @@ class Exporter:
         self.pace, self.outgoing, self._connect = pace, outgoing, connect
         self._batches.follow(outgoing, pace)
         self._buffer.follow(connect, pace.max_buffered_bytes)
+
+    def hold(self) -> None:
+        """Waits, for a moment at most, until nothing is being sent; before a fork.
+
+        What is under way then (a call over gRPC, the loading of a module) can never end in the child.
+        """
+        if self._round.acquire(timeout=LONGEST_HOLD_S):
+            self._is_held = True
+
+    def release(self) -> None:
+        """Goes on in the parent after a fork."""
+        if self._is_held:
+            self._is_held = False
+            self._round.release()
 
     def forget(self) -> None:
         """Starts anew in the child of a fork; what was queued there is the parent's to send."""
@@ -170,7 +187,8 @@ class Exporter:
             if mine is not self._queue:
                 return
             try:
-                self._work()
+                with self._round:
+                    self._work()
             except Exception as error:
                 notices.count("export_failed", "Sending spans failed: %s: %s", type(error).__name__, error)
 

@@ -9,6 +9,7 @@ import base64
 import encodings.idna
 import gzip
 import http.client
+import importlib
 import ssl
 import urllib.request
 from dataclasses import dataclass
@@ -158,6 +159,8 @@ class GrpcTransport:
     def __init__(self, target: Target) -> None:
         import grpc
 
+        # What a channel loads when it is made, for the reason that `_READY` tells.
+        importlib.import_module("grpc._channel")
         self._grpc: Any = grpc
         self._target = target
         self._channel: Any = None

@@ -3,7 +3,7 @@
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -90,14 +90,7 @@ class Backend(ThreadingHTTPServer):
     @property
     def spans(self) -> list[Span]:
         """All spans so far, also those that were not taken."""
-        requests = [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
-        return [
-            span
-            for request in requests
-            for group in request.resource_spans
-            for scope in group.scope_spans
-            for span in scope.spans
-        ]
+        return spans_in(ExportTraceServiceRequest.FromString(body) for body in self.bodies)
 
     @property
     def finished(self) -> list[str]:
@@ -125,6 +118,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Is silent."""
+
+
+def spans_in(requests: Iterable[ExportTraceServiceRequest]) -> list[Span]:
+    """All spans of some requests."""
+    return [
+        span
+        for request in requests
+        for group in request.resource_spans
+        for scope in group.scope_spans
+        for span in scope.spans
+    ]
 
 
 def is_started(span: Span) -> bool:

@@ -1,13 +1,11 @@
 """Where spans go and what they are told to be from: arguments, environment, other SDKs, both protocols."""
 
 import json
-from collections.abc import Iterator
-from concurrent import futures
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from tests.instrumentation.backends import backend
+from tests.instrumentation.collectors import collector
 from tests.instrumentation.scripts import run
 
 from stepwell import environment
@@ -179,43 +177,11 @@ def test_word_for_capture_that_is_none_keeps_everything_back() -> None:
         assert b"secret" not in b"".join(found.bodies)
 
 
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """Keeps what it gets over gRPC."""
-
-    def __init__(self) -> None:
-        self.requests: list[trace_service_pb2.ExportTraceServiceRequest] = []
-        self.metadata: list[dict[str, str]] = []
-
-    def Export(  # noqa: N802
-        self, request: trace_service_pb2.ExportTraceServiceRequest, context: grpc.ServicerContext
-    ) -> trace_service_pb2.ExportTraceServiceResponse:
-        self.requests.append(request)
-        self.metadata.append({key: str(value) for key, value in context.invocation_metadata()})
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-
-@pytest.fixture
-def collector() -> Iterator[tuple[Collector, str]]:
-    found = Collector()
-    server = grpc.server(futures.ThreadPoolExecutor(2))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(found, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        yield found, f"http://127.0.0.1:{port}"
-    finally:
-        server.stop(None).wait()
-
-
-def test_grpc_carries_the_same(collector: tuple[Collector, str]) -> None:
-    found, url = collector
-    done = run(ONE_RUN.format(arguments='protocol="grpc", api_key="k"'), url)
-    assert (done.returncode, done.stderr) == (0, "")
-    names = [
-        span.name for request in found.requests for group in request.resource_spans
-        for scope in group.scope_spans for span in scope.spans
-    ]  # fmt: skip
-    assert set(names) == {"invoke_agent run"}
+def test_grpc_carries_the_same() -> None:
+    with collector() as found:
+        done = run(ONE_RUN.format(arguments='protocol="grpc", api_key="k"'), found.url)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert {span.name for span in found.spans} == {"invoke_agent run"}
     assert found.metadata[0]["x-stepwell-key"] == "k"
 
 
