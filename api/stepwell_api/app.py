@@ -44,6 +44,7 @@ from stepwell_receiver import browsers
 from stepwell_receiver.http import otlp_routes
 from stepwell_receiver.ingest import Ingest
 from stepwell_receiver.listening import HttpServer, claim, url_of
+from stepwell_receiver.redaction.workspaces import open_redactors
 from stepwell_storage.authentication import open_authenticator
 from stepwell_storage.commit import Committer
 from stepwell_storage.database import make_engine
@@ -147,7 +148,8 @@ async def _serving(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         # Loaded beside, since it takes longer than the first question for suggestions may wait.
         warming = asyncio.create_task(asyncio.to_thread(import_module, "stepwell_api.insight.suggestions"))
         stack.push_async_callback(asyncio.wait, [warming])
-        app.router.routes.extend(otlp_routes(Ingest(settings, committer, authenticator)))
+        redactors = await stack.enter_async_context(open_redactors(settings, "stepwell api rules"))
+        app.router.routes.extend(otlp_routes(Ingest(settings, committer, authenticator, redactors)))
         yield
 
 

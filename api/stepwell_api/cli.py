@@ -41,6 +41,7 @@ COMMANDS = {
     "delete": Command("stepwell_api.tenants.deletion", "delete an execution or an agent"),
     "export": Command("stepwell_api.export.command", "write executions or steps as Parquet, CSV or JSON Lines"),
     "webhook": Command("stepwell_api.tenants.webhooks", "set up where recoveries and alerts are sent"),
+    "redaction": Command("stepwell_api.tenants.redaction", "say what is masked in what a workspace is sent"),
     "key": Command("stepwell_api.tenants.api_keys", "create, list and revoke API keys"),
 }
 

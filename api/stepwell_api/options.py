@@ -24,6 +24,7 @@ URL = re.compile(r"https?://[^/?#\s@]+/?", re.IGNORECASE)
 HOST = re.compile(r"[a-z0-9_.:-]+")
 UNIT_S = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 SHORTEST_SECRET = 16
+REDACTED = ("secrets", "cards", "emails")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 
@@ -114,6 +115,14 @@ def parse_origins(text: str) -> str:
     return ",".join(parse_url(part.strip()) for part in text.split(","))
 
 
+def parse_redacted(text: str) -> str:
+    """Sets of redaction rules, separated by commas, or ``none``."""
+    names = [name.strip().lower() for name in text.split(",")]
+    if names != ["none"] and not set(names) <= set(REDACTED):
+        raise ValueError(f"expected some of {', '.join(REDACTED)}, separated by commas, or none")
+    return ",".join(names)
+
+
 def parse_word(words: Iterable[str]) -> Callable[[str], str]:
     """One of a few words, in any case."""
     allowed = tuple(words)
@@ -165,6 +174,7 @@ SERVING_OPTIONS = (
     Option("public-url", "public_url", parse_url, "URL", "where browsers reach the dashboard, behind a proxy with TLS"),
     Option("allowed-hosts", "allowed_hosts", parse_hosts, "NAMES", "further names to be reached by without --auth"),
     Option("cors-origins", "cors_origins", parse_origins, "URLS", "sites whose pages may use the API and send OTLP"),
+    Option("redact", "redact", parse_redacted, "SETS", "what is masked on arrival: secrets, cards, emails, or none"),
     Option("session-lifetime", "session_lifetime_s", parse_duration_s, "TIME", "how long signing in lasts"),
     Option("stale-after", "stale_after_s", parse_duration_s, "TIME", "a run silent for this long becomes a timeout"),
     Option("keep", "keep", parse_word(("agents", "all")), "WHAT", "agents drops other traces after a while; all keeps"),

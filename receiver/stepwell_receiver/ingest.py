@@ -22,6 +22,9 @@ from stepwell_receiver.gate import Gate
 from stepwell_receiver.logs import map_logs
 from stepwell_receiver.mapping import map_request
 from stepwell_receiver.outage import Outage
+from stepwell_receiver.redaction.requests import mask_logs, mask_traces
+from stepwell_receiver.redaction.rules import Redactor
+from stepwell_receiver.redaction.workspaces import Redactors
 from stepwell_receiver.signals import LOGS, METRICS, TRACES, Signal
 from stepwell_receiver.splitting import PART_BYTES, PART_ITEMS, UNDIVIDED_BYTES, is_one_part, split
 from stepwell_receiver.validation import NOT_STORED, Reason, reject_invalid, reject_invalid_logs, rejection_message
@@ -94,10 +97,17 @@ class _Batch:
 class Ingest:
     """Takes requests for all transports of a process; create it on the event loop that serves them."""
 
-    def __init__(self, settings: Settings, committer: Committer, authenticator: Authenticator | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        committer: Committer,
+        authenticator: Authenticator | None,
+        redactors: Redactors,
+    ) -> None:
         self._settings = settings
         self._committer = committer
         self._authenticator = authenticator
+        self._redactors = redactors
         self._threads = ThreadPoolExecutor(max_workers=_THREADS + 1, thread_name_prefix="decode")
         self._decoding = Gate(_THREADS)
         # A single large body at a time stands decompressed in memory.
@@ -173,9 +183,10 @@ class Ingest:
     async def _batches(self, signal: Signal, sender: Sender, body: Body) -> AsyncGenerator["_Batch", None]:
         """What a request holds: all of it, or one part after the other where it is large."""
         reader = _READERS[signal.name]
+        redactor = await self._redactors.of(sender.workspace_id)
 
         def read(whole: Body) -> _Batch:
-            return reader(whole, self._settings, sender.key_id)
+            return reader(whole, self._settings, sender.key_id, redactor)
 
         if len(body.content) <= _INLINE_BYTES and body.encoding == "identity":
             yield read(body)
@@ -280,8 +291,10 @@ def _without_frames(work: Callable[[], _Result]) -> _Result:
         raise error.with_traceback(None) from None
 
 
-def _read_traces(body: Body, settings: Settings, key_id: str | None) -> _Batch:
+def _read_traces(body: Body, settings: Settings, key_id: str | None, redactor: Redactor | None) -> _Batch:
     request = _TRACE_DECODERS[body.media_type](body.content)
+    if redactor is not None and redactor.suspects(body.content, is_json=body.media_type is MediaType.JSON):
+        mask_traces(redactor, request)
     reject_invalid(request)
     steps = map_request(request, max_attribute_bytes=settings.max_attribute_bytes, key_id=key_id)
     return _Batch([*map(_row_of, steps)], request.rejected, len(body.content))
@@ -295,14 +308,16 @@ def _row_of(step: Step) -> Fact:
         return step
 
 
-def _read_logs(body: Body, settings: Settings, key_id: str | None) -> _Batch:
+def _read_logs(body: Body, settings: Settings, key_id: str | None, redactor: Redactor | None) -> _Batch:
     request = _LOG_DECODERS[body.media_type](body.content)
+    if redactor is not None and redactor.suspects(body.content, is_json=body.media_type is MediaType.JSON):
+        mask_logs(redactor, request)
     reject_invalid_logs(request)
     records = map_logs(request, max_attribute_bytes=settings.max_attribute_bytes, key_id=key_id)
     return _Batch(records, request.rejected, len(body.content))
 
 
-def _read_metrics(body: Body, settings: Settings, _: str | None) -> _Batch:
+def _read_metrics(body: Body, settings: Settings, _: str | None, __: Redactor | None) -> _Batch:
     request = _METRIC_DECODERS[body.media_type](body.content, memory.tells_memory)
     mapped = memory.map_metrics(request)
     metrics.RECORDS_UNSTORED.labels(METRICS.name).inc(mapped.unstored.total())
@@ -311,7 +326,7 @@ def _read_metrics(body: Body, settings: Settings, _: str | None) -> _Batch:
     )
 
 
-_READERS: Final[Mapping[str, Callable[[Body, Settings, str | None], _Batch]]] = {
+_READERS: Final[Mapping[str, Callable[[Body, Settings, str | None, Redactor | None], _Batch]]] = {
     TRACES.name: _read_traces,
     LOGS.name: _read_logs,
     METRICS.name: _read_metrics,

@@ -12,6 +12,7 @@ from stepwell_receiver import grpc
 from stepwell_receiver.http import make_app
 from stepwell_receiver.ingest import Ingest
 from stepwell_receiver.listening import GRACE_S, HttpServer, claim, url_of
+from stepwell_receiver.redaction.workspaces import open_redactors
 from stepwell_storage.authentication import open_authenticator
 from stepwell_storage.commit import Committer
 from stepwell_storage.settings import Settings
@@ -38,7 +39,8 @@ async def serve(settings: Settings, *, started: Callable[[dict[str, str]], None]
         await committer.start()
         stack.push_async_callback(committer.stop)
         authenticator = await stack.enter_async_context(open_authenticator(settings, "stepwell receiver keys"))
-        ingest = Ingest(settings, committer, authenticator)
+        redactors = await stack.enter_async_context(open_redactors(settings, "stepwell receiver rules"))
+        ingest = Ingest(settings, committer, authenticator, redactors)
 
         grpc_server = grpc.make_server(ingest, shares_port=is_shared)
         grpc_address = grpc.listen(

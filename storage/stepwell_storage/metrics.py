@@ -40,6 +40,9 @@ REQUESTS_REFUSED = Counter(
 RECORDS_UNSTORED = Counter(
     "stepwell_records_unstored_total", "Log records and metrics that were not stored; the sender is told.", ["signal"]
 )
+VALUES_REDACTED = Counter(
+    "stepwell_values_redacted_total", "Values that were masked on arrival, by what gave them away.", ["by"]
+)
 LOG_RECORDS = Counter("stepwell_log_records_total", "Log records of spans, by what became of them.", ["outcome"])
 MEMORY_SAMPLES = Counter(
     "stepwell_memory_samples_total", "Samples of processes' memory, by what became of them.", ["outcome"]

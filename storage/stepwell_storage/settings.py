@@ -30,6 +30,8 @@ class Settings:
     """Names beside this machine's own by which it may be reached without authentication; separated by commas."""
     cors_origins: str = ""
     """Origins whose pages may use the API and send OTLP; separated by commas."""
+    redact: str = "secrets"
+    """What is masked on arrival: sets of rules, separated by commas, or ``none``; workspaces may say otherwise."""
     session_lifetime_s: float = 43200.0
     """How long signing in to the dashboard lasts."""
     log_level: str = "info"
