@@ -90,13 +90,16 @@ async def _create(connection: psycopg.AsyncConnection, table: str, day: date) ->
         "day_start": sql.Literal(f"{day} 00:00:00+00"),
         "day_end": sql.Literal(f"{day + timedelta(days=1)} 00:00:00+00"),
     }
-    create = {"step_facts": SQL.create_step_facts, "agent_executions": SQL.create_agent_executions}[table]
+    create = {
+        "step_facts": (SQL.create_step_facts, SQL.omit_payload_statistics),
+        "agent_executions": (SQL.create_agent_executions,),
+    }[table]
     async with connection.transaction():
         await connection.execute(SQL.take_turn, {"turn_wait": TURN_WAIT, "key": TURN_KEY})
         if not await _missing(connection, {name: table}):
             return
         await connection.execute(SQL.bound_lock_wait, {"wait": LOCK_WAIT})
-        for statement in (create, SQL.lock_default, SQL.move_rows, SQL.attach):
+        for statement in (*create, SQL.lock_default, SQL.move_rows, SQL.attach):
             await connection.execute(sql.SQL(statement).format(**places))
 
 

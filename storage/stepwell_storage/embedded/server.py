@@ -48,11 +48,14 @@ OPTIONS = {
     "shared_buffers": "256MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
-    "max_wal_size": "1GB",
+    # Checkpoints write whole pages again and again; under load they would come every ten seconds.
+    "max_wal_size": "2GB",
     "wal_buffers": "16MB",
     "random_page_cost": "1.1",
     "jit": "off",
     "autovacuum_naptime": "15s",
+    # A day grows all day: at 10 % every look would gather its statistics anew.
+    "autovacuum_analyze_scale_factor": "0.3",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
