@@ -18,12 +18,12 @@ SELECT outcome, sum(amount)::int FROM (
 """
 
 
-def assert_exact(database_url: str, *sent: Traffic) -> None:
+def assert_exact(database_url: str, *sent: Traffic, fold_timeout_s: float = FOLD_TIMEOUT_S) -> None:
     """All spans of `sent` are stored once, and their runs are as they were; the ledger tells of every row there is."""
     traces = [run.trace_id for traffic in sent for run in traffic.runs]
     with psycopg.connect(database_url, autocommit=True) as connection:
         assert _stored(connection, traces) == sorted(span for traffic in sent for span in traffic.spans)
-        until(lambda: _waiting(connection) == 0, "everything is folded", FOLD_TIMEOUT_S)
+        until(lambda: _waiting(connection) == 0, "everything is folded", fold_timeout_s)
         found = connection.execute(RUNS, ([trace.hex() for trace in traces],)).fetchall()
         wanted = [
             (run.trace_id.hex(), run.status, run.steps, run.prompt_tokens, run.completion_tokens)
