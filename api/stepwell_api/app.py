@@ -35,6 +35,7 @@ from stepwell_api.routes import (
     operations,
     recovering,
     recovery,
+    retention,
     session,
     suggestions,
     webhooks,
@@ -100,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
         deletion,
         ingest,
         session,
+        retention,
         access,
         operations,
     ):

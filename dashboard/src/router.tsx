@@ -73,8 +73,14 @@ const ingest = createRoute({
   component: lazyRouteComponent(() => import("./views/ingest/Ingest"), "Ingest"),
 });
 
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./views/settings/Settings"), "Settings"),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([overview, agent.addChildren([agentOverview, patterns, compare]), runs, run, live, connect, ingest]),
+  routeTree: root.addChildren([overview, agent.addChildren([agentOverview, patterns, compare]), runs, run, live, connect, ingest, settings]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

@@ -1,8 +1,7 @@
 /** Who is signed in, and with which keys agents report. */
 import { queryOptions } from "@tanstack/react-query";
 
-import { client, dataOf } from "./client";
-import type { Schemas } from "./client";
+import { type Schemas, client, dataOf } from "./client";
 
 export type Session = Schemas["Session"];
 export type Scope = Schemas["Scope"];
@@ -42,4 +41,19 @@ export async function makeKey(scopes: Scope[], expiresAt: string | null) {
 
 export async function revokeKey(keyId: string) {
   return dataOf(await client.DELETE("/api/v1/keys/{key_id}", { params: { path: { key_id: keyId } } }));
+}
+
+/** Who changed what, the newest first. */
+export function auditQuery() {
+  return queryOptions({
+    queryKey: ["audit"],
+    queryFn: async ({ signal }) => dataOf(await client.GET("/api/v1/audit", { params: { query: { limit: 50 } }, signal })),
+  });
+}
+
+export function retentionQuery() {
+  return queryOptions({
+    queryKey: ["retention"],
+    queryFn: async ({ signal }) => dataOf(await client.GET("/api/v1/retention", { signal })),
+  });
 }

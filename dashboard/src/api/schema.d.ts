@@ -582,6 +582,26 @@ export interface paths {
         patch: operations["change_session"];
         trace?: never;
     };
+    "/api/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Retention
+         * @description For how many days the workspace keeps what; `stepwell retention set` changes it.
+         */
+        get: operations["get_retention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/keys": {
         parameters: {
             query?: never;
@@ -3586,6 +3606,32 @@ export interface components {
              * @description The runs that came of it
              */
             execution_ids: string[];
+        };
+        /**
+         * Retention
+         * @description For how many days the workspace keeps what; null for ever.
+         */
+        Retention: {
+            /**
+             * Payload Days
+             * @description Inputs, outputs, attributes, events and texts of logs
+             */
+            payload_days: number | null;
+            /**
+             * Raw Days
+             * @description Executions, steps and log records
+             */
+            raw_days: number | null;
+            /**
+             * Hour Days
+             * @description Figures by the hour
+             */
+            hour_days: number | null;
+            /**
+             * Day Days
+             * @description Figures by the day
+             */
+            day_days: number | null;
         };
         /**
          * Retryability
@@ -7338,6 +7384,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
                 };
             };
             /** @description A cursor of another list, or a time without its offset from UTC */

@@ -23,7 +23,7 @@ export function Notice({ title, children, kind = "empty" }: Props) {
 /** What went wrong with a question, in the API's words where it had any. */
 export function Failure({ error, retry }: { error: Error; retry: () => void }) {
   const isRefused = error instanceof ApiError && [401, 403].includes(error.status);
-  const title = isRefused ? "You need a key to see this" : "This could not be loaded";
+  const title = isRefused ? "You may not see this" : "This could not be loaded";
   const detail = error instanceof ApiError ? error.message : "Stepwell does not answer. Is it running?";
   return (
     <Notice kind="error" title={title}>

@@ -1,12 +1,20 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet } from "@tanstack/react-router";
+import { Suspense, lazy } from "react";
 
+import { sessionQuery } from "../api/access";
 import { onlyCommon } from "../search";
 import { RangePicker } from "../ui/RangePicker";
 import { ThemeSwitch } from "../ui/ThemeSwitch";
+import { Account } from "./Account";
 import styles from "./Shell.module.css";
 
-/** What surrounds every view: where one can go, the time that is looked at, the theme. */
+const SignIn = lazy(async () => ({ default: (await import("./SignIn")).SignIn }));
+
+/** What surrounds every view: where one can go, the time that is looked at, the theme. Who has to sign in does it here. */
 export function Shell() {
+  const session = useQuery(sessionQuery()).data;
+  const isOutside = session?.auth_required === true && !session.signed_in;
   return (
     <div className={styles.shell}>
       <a className={styles.skip} href="#main">
@@ -17,7 +25,7 @@ export function Shell() {
           <img src="/icon.svg" alt="" width={24} height={24} />
           Stepwell
         </Link>
-        <nav aria-label="Main">
+        <nav aria-label="Main" hidden={isOutside}>
           <Link to="/" search={onlyCommon} activeProps={{ className: styles.active }} activeOptions={{ exact: true }}>
             Agents
           </Link>
@@ -33,14 +41,24 @@ export function Shell() {
           <Link to="/connect" search={onlyCommon} activeProps={{ className: styles.active }}>
             Connect
           </Link>
+          <Link to="/settings" search={onlyCommon} activeProps={{ className: styles.active }}>
+            Settings
+          </Link>
         </nav>
         <div className={styles.tools}>
-          <RangePicker />
+          {!isOutside && <RangePicker />}
           <ThemeSwitch />
+          {session?.signed_in === true && <Account session={session} />}
         </div>
       </header>
       <main id="main" className={styles.main} tabIndex={-1}>
-        <Outlet />
+        {isOutside ? (
+          <Suspense>
+            <SignIn />
+          </Suspense>
+        ) : (
+          <Outlet />
+        )}
       </main>
     </div>
   );
