@@ -50,7 +50,7 @@ async def test_keys_are_made_shown_once_and_revoked(page: Page, connection: psyc
     await page.goto("/settings")
     await sign_in(page, key)
     await page.get_by_role("button", name="Make a key").click()
-    made = await page.get_by_role("group", name="New key").text_content() or ""
+    made = await page.get_by_role("group", name="New key", exact=True).text_content() or ""
     assert made.startswith("sw_")
     await expect(page.get_by_role("table", name="Keys").get_by_role("row")).to_have_count(3)
     await check_looks(page)

@@ -1,18 +1,12 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 
-import { SESSION_KEY, type Session, changeWorkspace, signOut } from "../api/access";
+import { type Session, changeWorkspace, signOut } from "../api/access";
 import select from "../ui/Select.module.css";
 
 /** Whose data is shown, and the way out; nothing where nobody has to sign in. */
 export function Account({ session }: { session: Session }) {
-  const cache = useQueryClient();
-  const take = async (told: Session) => {
-    cache.clear();
-    cache.setQueryData(SESSION_KEY, told);
-    await cache.invalidateQueries();
-  };
-  const leaving = useMutation({ mutationFn: signOut, onSuccess: take });
-  const changing = useMutation({ mutationFn: changeWorkspace, onSuccess: take });
+  const leaving = useMutation({ mutationFn: signOut, onSuccess: loadAnew });
+  const changing = useMutation({ mutationFn: changeWorkspace, onSuccess: loadAnew });
   if (!session.auth_required) return null;
   return (
     <>
@@ -45,4 +39,9 @@ export function Account({ session }: { session: Session }) {
       </button>
     </>
   );
+}
+
+/** Nothing of what was shown stays in the page's memory. */
+function loadAnew() {
+  window.location.reload();
 }

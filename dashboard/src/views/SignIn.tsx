@@ -11,10 +11,8 @@ export function SignIn() {
   const [key, setKey] = useState("");
   const signing = useMutation({
     mutationFn: signIn,
-    onSuccess: async (session) => {
-      cache.clear();
+    onSuccess: (session) => {
       cache.setQueryData(SESSION_KEY, session);
-      await cache.invalidateQueries();
     },
   });
   function submit(event: SubmitEvent<HTMLFormElement>) {

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { type Scope, keysQuery, makeKey, revokeKey } from "../../api/access";
@@ -39,7 +39,7 @@ function NewKey() {
   const [days, setDays] = useState("0");
   const making = useMutation({
     mutationFn: () => makeKey([...scopes], days === "0" ? null : new Date(Date.now() + Number(days) * DAY_MS).toISOString()),
-    onSuccess: () => cache.invalidateQueries({ queryKey: ["keys"] }),
+    onSuccess: () => refresh(cache),
   });
   return (
     <>
@@ -97,7 +97,7 @@ function NewKey() {
 function KeyTable() {
   const cache = useQueryClient();
   const { data, error, refetch } = useQuery(keysQuery());
-  const revoking = useMutation({ mutationFn: revokeKey, onSuccess: () => cache.invalidateQueries({ queryKey: ["keys"] }) });
+  const revoking = useMutation({ mutationFn: revokeKey, onSuccess: () => refresh(cache) });
   if (error !== null) return <Failure error={error} retry={() => void refetch()} />;
   if (data === undefined) return <Waiting what="the keys" />;
   if (data.items.length === 0) return <Notice title="There are no keys yet" />;
@@ -134,4 +134,8 @@ function KeyTable() {
       <Table label="Keys" columns={columns} rows={data.items} keyOf={(key) => key.key_id} />
     </>
   );
+}
+
+async function refresh(cache: QueryClient): Promise<void> {
+  await Promise.all([["keys"], ["audit"]].map((queryKey) => cache.invalidateQueries({ queryKey })));
 }
