@@ -4,12 +4,14 @@ A crash in between leaves the marks where they were. Two workers never fold one 
 trace's advisory lock from before it reads the steps until its commit, so the last fold has seen every step.
 """
 
+import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,6 +23,7 @@ from stepwell_storage.deletion import tombstones
 from stepwell_storage.executions import replace_executions
 from stepwell_storage.fold import fold_trace
 from stepwell_storage.keys import credit_rates
+from stepwell_storage.model import Execution, Step
 from stepwell_storage.retention import horizon, payloads
 from stepwell_storage.traces import TraceWindow, read_narrow
 
@@ -31,6 +34,8 @@ MAX_TRACES: Final = 200
 MAX_SPANS: Final = 20_000
 """New spans in one transaction; a single trace may be larger."""
 MAX_MARKS: Final = 10_000
+LONG_STEPS: Final = 2_000
+"""Of a trace from which on its fold takes longer than others should wait."""
 
 Key = tuple[UUID, bytes]
 Marked = dict[Key, tuple[datetime, datetime]]
@@ -108,10 +113,7 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
             steps = await read_narrow(connection, windows)
             sizes = [((window.workspace_id, window.trace_id), len(steps[window])) for window in windows]
             await tombstones.delete_late_spans(connection, sorted_out, steps)
-            rates = await credit_rates(connection, [window.workspace_id for window in windows])
-            folded = {
-                window: fold_trace(steps[window], credits_per_usd=rates.get(window.workspace_id)) for window in windows
-            }
+            folded = await _fold_steps(connection, {window: steps[window] for window in windows})
             metrics.FOLDED_EXECUTIONS.inc(await replace_executions(connection, folded))
             found = await findings.replace(connection, steps, folded)
             await idle.mark(connection, [window for window in windows if not folded[window]])
@@ -121,6 +123,18 @@ async def fold(connection: psycopg.AsyncConnection[Any], traces: Sequence[DirtyT
     seconds = time.perf_counter() - started
     metrics.FOLD_SECONDS.observe(seconds)
     return _shares(seconds, sizes)
+
+
+async def _fold_steps(
+    connection: psycopg.AsyncConnection[Any], steps: Mapping[TraceWindow, Sequence[Step]]
+) -> dict[TraceWindow, tuple[Execution, ...]]:
+    """The executions of each trace; of a long one beside the event loop, in which other folds go on."""
+    rates = await credit_rates(connection, [window.workspace_id for window in steps])
+    folded = {}
+    for window, found in steps.items():
+        fold_them = partial(fold_trace, found, credits_per_usd=rates.get(window.workspace_id))
+        folded[window] = await asyncio.to_thread(fold_them) if len(found) > LONG_STEPS else fold_them()
+    return folded
 
 
 def _shares(seconds: float, sizes: Sequence[tuple[Key, int]]) -> dict[Key, Folded]:

@@ -32,6 +32,7 @@ EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
 _AT_ONCE: Final = 100
 _TEXTS_AT_ONCE: Final = 10
 """Of so many runs the texts are in memory, and their rows locked, at a time: what a fold may have to wait for."""
+_LONG_STEPS: Final = 500
 _LONGEST_WAIT_S: Final = 1.0
 _BUDGET_S: Final = 2.0
 _EVERY_S: Final = 1.0
@@ -145,7 +146,15 @@ async def _words(connection: psycopg.AsyncConnection[Any], unread: Sequence[_Unr
     texts: dict[TraceWindow, dict[bytes, list[Sequence[str | None]]]] = {window: {} for window in windows}
     for place, span_id, *values in await cursor.fetchall():
         texts[windows[place - 1]].setdefault(span_id, []).append(values)
-    return [_words_of(execution, texts[execution.window]) for execution in unread]
+    words = []
+    for execution in unread:
+        # Folds go on in the same event loop: between two runs it is theirs, and a long run is read beside it.
+        if len(execution.span_ids) > _LONG_STEPS:
+            words.append(await asyncio.to_thread(_words_of, execution, texts[execution.window]))
+        else:
+            words.append(_words_of(execution, texts[execution.window]))
+            await asyncio.sleep(0)
+    return words
 
 
 def _words_of(execution: _Unread, texts: dict[bytes, list[Sequence[str | None]]]) -> str:
