@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from sqlalchemy import event
@@ -32,6 +32,7 @@ from stepwell_api.routes import (
     ingest,
     insight,
     live,
+    openid,
     operations,
     recovering,
     recovery,
@@ -50,6 +51,9 @@ from stepwell_storage.authentication import open_authenticator
 from stepwell_storage.commit import Committer
 from stepwell_storage.database import make_engine
 from stepwell_storage.settings import Settings
+
+if TYPE_CHECKING:
+    from stepwell_api.openid import Provider
 
 DESCRIPTION = """Executions of AI agents: what ran, how long, at what cost, and why it failed.
 
@@ -106,6 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
         operations,
     ):
         app.include_router(routes.router)
+    app.router.routes.extend(openid.ROUTES)
     answer_with_problems(app)
     app.router.default = Dashboard(app.router.default)
     app.add_middleware(CompressingMiddleware)
@@ -146,13 +151,22 @@ async def _serving(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         stack.push_async_callback(committer.stop)
         hub = Hub(settings.database_url)
         stack.push_async_callback(hub.stop)
-        app.state.context = Context(settings, engine, hub, authenticator)
+        app.state.context = Context(settings, engine, hub, authenticator, _provider(settings))
         # Loaded beside, since it takes longer than the first question for suggestions may wait.
         warming = asyncio.create_task(asyncio.to_thread(import_module, "stepwell_api.insight.suggestions"))
         stack.push_async_callback(asyncio.wait, [warming])
         redactors = await stack.enter_async_context(open_redactors(settings, "stepwell api rules"))
         app.router.routes.extend(otlp_routes(Ingest(settings, committer, authenticator, redactors)))
         yield
+
+
+def _provider(settings: Settings) -> "Provider | None":
+    if not (settings.auth and settings.oidc_issuer):
+        return None
+    # Cryptography is loaded where it is asked for.
+    from stepwell_api.openid import Provider
+
+    return Provider(settings)
 
 
 def _reading_engine(settings: Settings) -> AsyncEngine:

@@ -42,6 +42,7 @@ COMMANDS = {
     "export": Command("stepwell_api.export.command", "write executions or steps as Parquet, CSV or JSON Lines"),
     "webhook": Command("stepwell_api.tenants.webhooks", "set up where recoveries and alerts are sent"),
     "redaction": Command("stepwell_api.tenants.redaction", "say what is masked in what a workspace is sent"),
+    "member": Command("stepwell_api.tenants.members", "say who may do what by OpenID Connect"),
     "key": Command("stepwell_api.tenants.api_keys", "create, list and revoke API keys"),
 }
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import psycopg
@@ -21,6 +21,9 @@ from stepwell_storage.database import connect
 from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.keys import Scope
 from stepwell_storage.settings import Settings
+
+if TYPE_CHECKING:
+    from stepwell_api.openid import Provider
 
 COOKIE = "stepwell_session"
 KEY_HEADER = APIKeyHeader(
@@ -45,6 +48,8 @@ class Context:
     """Follows what happens to runs."""
     authenticator: Authenticator | None
     """``None`` without ``--auth``: everything is in the workspace ``local``."""
+    openid: "Provider | None" = None
+    """``None`` where people sign in by key alone."""
     readings: ReadingCache = field(default_factory=ReadingCache)
 
     async def still_lets(self, caller: Caller) -> bool:

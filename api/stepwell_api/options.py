@@ -102,6 +102,13 @@ def parse_url(text: str) -> str:
     return text.rstrip("/").lower()
 
 
+def parse_issuer(text: str) -> str:
+    """The issuer of an OpenID provider, to the letter; over TLS unless it is on this machine."""
+    if not text.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+        raise ValueError("expected an address like https://login.example.com/realms/acme")
+    return text
+
+
 def parse_hosts(text: str) -> str:
     """Names of hosts, separated by commas."""
     names = [name.strip().lower() for name in text.split(",")]
@@ -174,6 +181,12 @@ SERVING_OPTIONS = (
     Option("public-url", "public_url", parse_url, "URL", "where browsers reach the dashboard, behind a proxy with TLS"),
     Option("allowed-hosts", "allowed_hosts", parse_hosts, "NAMES", "further names to be reached by without --auth"),
     Option("cors-origins", "cors_origins", parse_origins, "URLS", "sites whose pages may use the API and send OTLP"),
+    Option("oidc-issuer", "oidc_issuer", parse_issuer, "URL", "OpenID provider by which people sign in"),
+    Option("oidc-client-id", "oidc_client_id", str, "ID", "what Stepwell is called there"),
+    Option(
+        "oidc-client-secret", "oidc_client_secret", str, "SECRET", "better told by the environment"
+    ),
+    Option("oidc-groups-claim", "oidc_groups_claim", str, "NAME", "where ID tokens tell groups"),
     Option("redact", "redact", parse_redacted, "SETS", "what is masked on arrival: secrets, cards, emails, or none"),
     Option("session-lifetime", "session_lifetime_s", parse_duration_s, "TIME", "how long signing in lasts"),
     Option("stale-after", "stale_after_s", parse_duration_s, "TIME", "a run silent for this long becomes a timeout"),

@@ -30,6 +30,12 @@ class Settings:
     """Names beside this machine's own by which it may be reached without authentication; separated by commas."""
     cors_origins: str = ""
     """Origins whose pages may use the API and send OTLP; separated by commas."""
+    oidc_issuer: str = ""
+    """Issuer of the OpenID provider by which people sign in."""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    oidc_groups_claim: str = "groups"
+    """Where ID tokens tell a person's groups; dots lead into objects."""
     redact: str = "secrets"
     """What is masked on arrival: sets of rules, separated by commas, or ``none``; workspaces may say otherwise."""
     session_lifetime_s: float = 43200.0

@@ -111,7 +111,7 @@ async def _told(serving: Context, caller: Caller | None) -> dict[str, Any]:
         "workspace": None,
         "workspaces": [],
         "expires_at": None,
-        "ways": ["key"],
+        "ways": ["key"] if serving.openid is None else ["openid", "key"],
     }
     if caller is LOCAL_CALLER:
         told["workspace"] = {"workspace_id": LOCAL_WORKSPACE_ID, "name": "local"}
