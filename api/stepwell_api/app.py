@@ -24,6 +24,8 @@ from stepwell_api.problems import MEDIA_TYPE, answer_with_problems, refused
 from stepwell_api.routes import (
     access,
     agents,
+    alert_rules,
+    alerts,
     comparison,
     deletion,
     executions,
@@ -99,6 +101,8 @@ def create_app(settings: Settings) -> FastAPI:
         recovery,
         recovering,
         webhooks,
+        alert_rules,
+        alerts,
         comparison,
         export,
         live,

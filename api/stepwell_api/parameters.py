@@ -329,6 +329,29 @@ class KeyListParameters(Parameters):
     ] = None
 
 
+class AlertState(StrEnum):
+    """Whether an alert still holds."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class AlertListParameters(PageParameters):
+    """Which alerts, and which page of them."""
+
+    state: Annotated[list[AlertState], Field(description="`firing` or `resolved`; both without it; repeatable")] = []
+    agent_id: Annotated[list[Text], Field(description="Of this agent; repeatable")] = []
+    rule_id: Annotated[Text | None, Field(description="Of this rule")] = None
+
+
+class AlertPreviewParameters(Parameters):
+    """How far back a preview goes."""
+
+    days: Annotated[
+        int, Field(ge=1, le=30, description="Days back; windows of up to two hours go back 3, regressions 14 at most")
+    ] = 7
+
+
 class IngestParameters(WindowParameters):
     """Which part of the ledger."""
 

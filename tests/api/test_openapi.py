@@ -12,6 +12,8 @@ from stepwell_api.export.formats import MEDIA_TYPES
 from stepwell_api.routes import (
     access,
     agents,
+    alert_rules,
+    alerts,
     comparison,
     deletion,
     executions,
@@ -37,6 +39,8 @@ ROUTERS = (
     recovering.router,
     webhooks.router,
     retention.router,
+    alert_rules.router,
+    alerts.router,
     comparison.router,
     suggestions.router,
     export.router,

@@ -5,8 +5,6 @@
 
 from dataclasses import dataclass
 
-from stepwell_storage.settings import Settings
-
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -74,12 +72,3 @@ class Thresholds:
 
 
 DEFAULTS = Thresholds()
-
-
-def limits_of(settings: Settings) -> Thresholds:
-    """The numbers with those of the server's settings."""
-    return Thresholds(
-        min_executions=settings.suggest_min_executions,
-        min_group=settings.suggest_min_group,
-        false_discovery_rate=settings.suggest_false_discovery_rate,
-    )

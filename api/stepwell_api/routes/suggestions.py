@@ -41,8 +41,7 @@ async def list_suggestions(
     """What to change about the agent, as far as the runs of the window support it, the most severe first.
 
     Nothing is said of fewer than 50 runs. Every claim is significant at 1 %, corrected for all hypotheses that were
-    tested for the agent, and large enough to act on; of several that have one cause, the most specific is told. Both
-    numbers are settings of the server.
+    tested for the agent, and large enough to act on; of several that have one cause, the most specific is told.
     """
     question = question_about(workspace_id, agent_id, parameters)
     items = await _read(serving, question, parameters, parameters.state or decisions.SHOWN)
@@ -110,5 +109,5 @@ async def _read(
         if not hours:
             await refuse_unknown(connection, question)
         kept = await read_kept(serving, connection, parameters, question, hours)
-        found = await suggestions_of(serving, kept)
+        found = await suggestions_of(kept)
         return await decisions.decided(connection, question, found, states, with_over=with_over)

@@ -250,8 +250,7 @@ export interface paths {
          * @description What to change about the agent, as far as the runs of the window support it, the most severe first.
          *
          *     Nothing is said of fewer than 50 runs. Every claim is significant at 1 %, corrected for all hypotheses that were
-         *     tested for the agent, and large enough to act on; of several that have one cause, the most specific is told. Both
-         *     numbers are settings of the server.
+         *     tested for the agent, and large enough to act on; of several that have one cause, the most specific is told.
          */
         get: operations["list_suggestions"];
         put?: never;
@@ -397,6 +396,142 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Alert Rules
+         * @description All rules of the workspace, by name.
+         */
+        get: operations["list_alert_rules"];
+        put?: never;
+        /**
+         * Create Alert Rule
+         * @description Makes a rule; a worker looks at it at once, and from now on.
+         */
+        post: operations["create_alert_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Alert Rule Body
+         * @description When a rule that is not stored would have fired over the last days.
+         */
+        post: operations["preview_alert_rule_body"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules/{rule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Alert Rule
+         * @description One rule.
+         */
+        get: operations["get_alert_rule"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Alert Rule
+         * @description Takes a rule away; its alerts are resolved and stay in the list.
+         */
+        delete: operations["delete_alert_rule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Alert Rule
+         * @description Changes a rule. One that looks at something else from then on resolves its alerts and starts anew.
+         */
+        patch: operations["change_alert_rule"];
+        trace?: never;
+    };
+    "/api/v1/alert-rules/{rule_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview Alert Rule
+         * @description When the rule would have fired over the last days, worked out as a worker does, from what is stored now.
+         */
+        get: operations["preview_alert_rule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Alerts
+         * @description What rules saw, the newest first; kept for 400 days after it was over.
+         */
+        get: operations["list_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{alert_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Alert
+         * @description One alert with what happened to it.
+         */
+        get: operations["get_alert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Alert
+         * @description Acknowledges an alert, mutes it, or notes something.
+         */
+        patch: operations["change_alert"];
         trace?: never;
     };
     "/api/v1/agents/{agent_id}/compare": {
@@ -877,6 +1012,253 @@ export interface components {
             last_seen: string;
         };
         /**
+         * Alert
+         * @description Something that a rule saw.
+         */
+        Alert: {
+            /** Alert Id */
+            alert_id: string;
+            /** Rule Id */
+            rule_id: string;
+            /**
+             * Rule Name
+             * @description Null where the rule is deleted
+             */
+            rule_name: string | null;
+            /**
+             * Subject
+             * @description Tells the alerts of one rule apart: empty for a figure
+             */
+            subject: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "firing" | "resolved";
+            severity: components["schemas"]["Severity"];
+            /** Title */
+            title: string;
+            /** Detail */
+            detail: string;
+            /**
+             * Evidence
+             * @description The figures behind it; `href` is the call that shows them, `dashboard` the page
+             */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /**
+             * Holds Since
+             * Format: date-time
+             */
+            holds_since: string;
+            /**
+             * Held Until
+             * Format: date-time
+             */
+            held_until: string;
+            /**
+             * Fired At
+             * Format: date-time
+             */
+            fired_at: string;
+            /** Resolved At */
+            resolved_at: string | null;
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Note */
+            note: string | null;
+            /** Muted Until */
+            muted_until: string | null;
+            /**
+             * Notified At
+             * @description When webhooks were last to be told
+             */
+            notified_at: string | null;
+            /**
+             * Times Fired
+             * @description Above 1 where it fired again within the rule's cool-down
+             */
+            times_fired: number;
+        };
+        /**
+         * AlertEvent
+         * @description Something that happened to an alert.
+         */
+        AlertEvent: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Event
+             * @description `fired`, `fired_again`, `resolved`, `told`, `not_told`, `muted`, `acknowledged`, `changed`
+             */
+            event: string;
+            /** Detail */
+            detail: string | null;
+        };
+        /**
+         * AlertPage
+         * @description A page of alerts, the newest first.
+         */
+        AlertPage: {
+            /** Items */
+            items: components["schemas"]["Alert"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page; null on the last one
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * AlertRule
+         * @description A rule as it is stored.
+         */
+        AlertRule: {
+            /** Rule Id */
+            rule_id: string;
+            /** Name */
+            name: string;
+            kind: components["schemas"]["RuleKind"];
+            /** Agent Id */
+            agent_id: string | null;
+            /** Environment */
+            environment: string | null;
+            figure: components["schemas"]["FigureCondition-Output"] | null;
+            regression: components["schemas"]["RegressionCondition"] | null;
+            new_failure: components["schemas"]["NewFailureCondition"] | null;
+            severity: components["schemas"]["Severity"];
+            /** Cooldown S */
+            cooldown_s: number;
+            /** Webhook Ids */
+            webhook_ids: string[];
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Muted Until */
+            muted_until: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Changed At
+             * Format: date-time
+             * @description Since when it looks at what it looks at
+             */
+            changed_at: string;
+            /**
+             * Checked At
+             * @description When a worker looked last
+             */
+            checked_at: string | null;
+            /**
+             * Failure
+             * @description Why that failed
+             */
+            failure: string | null;
+        };
+        /**
+         * AlertRuleList
+         * @description The workspace's rules, by name.
+         */
+        AlertRuleList: {
+            /** Items */
+            items: components["schemas"]["AlertRule"][];
+            /**
+             * Next Cursor
+             * @description Always null: there are never more than one answer holds
+             */
+            next_cursor: null;
+        };
+        /**
+         * AlertState
+         * @description Whether an alert still holds.
+         * @enum {string}
+         */
+        AlertState: "firing" | "resolved";
+        /**
+         * AlertWithEvents
+         * @description An alert with its history.
+         */
+        AlertWithEvents: {
+            /** Alert Id */
+            alert_id: string;
+            /** Rule Id */
+            rule_id: string;
+            /**
+             * Rule Name
+             * @description Null where the rule is deleted
+             */
+            rule_name: string | null;
+            /**
+             * Subject
+             * @description Tells the alerts of one rule apart: empty for a figure
+             */
+            subject: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "firing" | "resolved";
+            severity: components["schemas"]["Severity"];
+            /** Title */
+            title: string;
+            /** Detail */
+            detail: string;
+            /**
+             * Evidence
+             * @description The figures behind it; `href` is the call that shows them, `dashboard` the page
+             */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /**
+             * Holds Since
+             * Format: date-time
+             */
+            holds_since: string;
+            /**
+             * Held Until
+             * Format: date-time
+             */
+            held_until: string;
+            /**
+             * Fired At
+             * Format: date-time
+             */
+            fired_at: string;
+            /** Resolved At */
+            resolved_at: string | null;
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Note */
+            note: string | null;
+            /** Muted Until */
+            muted_until: string | null;
+            /**
+             * Notified At
+             * @description When webhooks were last to be told
+             */
+            notified_at: string | null;
+            /**
+             * Times Fired
+             * @description Above 1 where it fired again within the rule's cool-down
+             */
+            times_fired: number;
+            /**
+             * Events
+             * @description In order
+             */
+            events: components["schemas"]["AlertEvent"][];
+        };
+        /**
          * Analytics
          * @description The figures of an agent, or of all of the workspace, over the runs that started in a window.
          */
@@ -1109,6 +1491,48 @@ export interface components {
             success_rate: number | null;
         };
         /**
+         * ChangedAlertBody
+         * @description What to do about an alert; what is left out stays.
+         */
+        ChangedAlertBody: {
+            /** Is Acknowledged */
+            is_acknowledged?: boolean | null;
+            /**
+             * Muted Until
+             * @description A time that has passed ends it
+             */
+            muted_until?: string | null;
+            /** Note */
+            note?: string | null;
+        };
+        /**
+         * ChangedRuleBody
+         * @description What to change about a rule; what is left out stays. An empty text takes agent or environment away.
+         */
+        ChangedRuleBody: {
+            /** Name */
+            name?: string | null;
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Environment */
+            environment?: string | null;
+            figure?: components["schemas"]["FigureCondition-Input"] | null;
+            regression?: components["schemas"]["RegressionCondition"] | null;
+            new_failure?: components["schemas"]["NewFailureCondition"] | null;
+            severity?: components["schemas"]["Severity"] | null;
+            /** Cooldown S */
+            cooldown_s?: number | null;
+            /** Webhook Ids */
+            webhook_ids?: string[] | null;
+            /** Is Enabled */
+            is_enabled?: boolean | null;
+            /**
+             * Muted Until
+             * @description A time that has passed ends it
+             */
+            muted_until?: string | null;
+        };
+        /**
          * ChangedWebhookBody
          * @description What to change about a webhook; what is left out stays.
          */
@@ -1175,29 +1599,10 @@ export interface components {
         };
         /**
          * Comparison
-         * @description Two sides of an agent's runs.
+         * @description How a figure is compared.
+         * @enum {string}
          */
-        Comparison: {
-            a: components["schemas"]["ComparedSide"];
-            b: components["schemas"]["ComparedSide"];
-            /**
-             * Figures
-             * @description Durations in milliseconds, shares of finished runs, tokens, cost in US dollars, steps; of two executions their own figures
-             */
-            figures: components["schemas"]["FigureDifference"][];
-            /**
-             * Steps
-             * @description Those that differ most surely first
-             */
-            steps: components["schemas"]["StepDifference"][];
-            /**
-             * Paths
-             * @description Those that differ most surely first
-             */
-            paths: components["schemas"]["PathDifference"][];
-            /** @description Of two executions the first step at which they part; null where they took the same steps */
-            divergence: components["schemas"]["Divergence"] | null;
-        };
+        "Comparison-Input": "above" | "below" | "rises_by" | "falls_by";
         /**
          * Contrast
          * @description A trait that runs of the cluster have more often than successful ones.
@@ -2350,6 +2755,86 @@ export interface components {
             sample: components["schemas"]["Sample"];
         };
         /**
+         * Figure
+         * @description What can be watched: of runs, by when they started; of steps by the start of their run.
+         * @enum {string}
+         */
+        Figure: "executions" | "success_rate" | "failure_rate" | "failures" | "timeouts" | "avg_duration_ms" | "p50_duration_ms" | "p95_duration_ms" | "p99_duration_ms" | "cost_usd" | "cost_usd_per_execution" | "tokens" | "tokens_per_execution" | "credits" | "api_calls" | "step_calls" | "step_failures" | "step_failure_rate" | "step_p50_duration_ms" | "step_p95_duration_ms" | "step_cost_usd" | "step_tokens";
+        /**
+         * FigureCondition
+         * @description When a rule about a figure holds.
+         */
+        "FigureCondition-Input": {
+            figure: components["schemas"]["Figure"];
+            /** @description `above` or `below` the threshold; `rises_by` or `falls_by` it as a fraction of the window before */
+            comparison: components["schemas"]["Comparison-Input"];
+            /**
+             * Threshold
+             * @description In the figure's unit; rates are fractions from 0 to 1
+             */
+            threshold: number;
+            /**
+             * Window S
+             * @description Of which runs, by their start: a multiple of 300 up to two hours; above, and for steps, of 3600
+             * @default 3600
+             */
+            window_s: number;
+            /**
+             * For S
+             * @description How long it has to hold before the rule fires
+             * @default 0
+             */
+            for_s: number;
+            /**
+             * Min Samples
+             * @description Runs or calls that the figure has to be of
+             * @default 0
+             */
+            min_samples: number;
+            /**
+             * Step Name
+             * @description For figures of a step
+             */
+            step_name?: string | null;
+        };
+        /**
+         * FigureCondition
+         * @description When a rule about a figure holds.
+         */
+        "FigureCondition-Output": {
+            figure: components["schemas"]["Figure"];
+            /** @description `above` or `below` the threshold; `rises_by` or `falls_by` it as a fraction of the window before */
+            comparison: components["schemas"]["stepwell_api__alerts__rules__Comparison"];
+            /**
+             * Threshold
+             * @description In the figure's unit; rates are fractions from 0 to 1
+             */
+            threshold: number;
+            /**
+             * Window S
+             * @description Of which runs, by their start: a multiple of 300 up to two hours; above, and for steps, of 3600
+             * @default 3600
+             */
+            window_s: number;
+            /**
+             * For S
+             * @description How long it has to hold before the rule fires
+             * @default 0
+             */
+            for_s: number;
+            /**
+             * Min Samples
+             * @description Runs or calls that the figure has to be of
+             * @default 0
+             */
+            min_samples: number;
+            /**
+             * Step Name
+             * @description For figures of a step
+             */
+            step_name?: string | null;
+        };
+        /**
          * FigureDifference
          * @description A figure on both sides, and how sure it is that they differ.
          */
@@ -2722,7 +3207,7 @@ export interface components {
             input_key: string;
             /**
              * Input Value
-             * @description The key's value as text, numbers and ids masked where it has many; a range of numbers (`>= 12`) where a suggestion is about one; null for all runs whose input has the key, whatever its value
+             * @description The key's value as text, numbers and ids masked where it has many; null for all runs whose input has the key, whatever its value
              */
             input_value: string | null;
             /**
@@ -3131,6 +3616,58 @@ export interface components {
             flags: string[];
         };
         /**
+         * Moment
+         * @description A stretch of time in which a rule would have fired.
+         */
+        Moment: {
+            /** Agent Id */
+            agent_id: string | null;
+            /** Subject */
+            subject: string;
+            /**
+             * Holds Since
+             * Format: date-time
+             * @description When its condition began to hold
+             */
+            holds_since: string;
+            /**
+             * Fired At
+             * Format: date-time
+             */
+            fired_at: string;
+            /**
+             * Ended At
+             * @description Null where it still fires
+             */
+            ended_at: string | null;
+            /** Title */
+            title: string;
+            /** Detail */
+            detail: string;
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * NewFailureCondition
+         * @description From when on a kind of failure is new, and enough.
+         */
+        NewFailureCondition: {
+            /**
+             * Min Count
+             * @description Failed runs within a day since it began
+             * @default 3
+             */
+            min_count: number;
+            /**
+             * Quiet Days
+             * @description Days without any such failure before
+             * @default 14
+             */
+            quiet_days: number;
+        };
+        /**
          * NewKey
          * @description A key in the only answer that shows it.
          */
@@ -3395,6 +3932,52 @@ export interface components {
             optimization_suggestions: components["schemas"]["Suggestion"][];
         };
         /**
+         * Preview
+         * @description When a rule would have fired.
+         */
+        Preview: {
+            /**
+             * From
+             * Format: date-time
+             */
+            from: string;
+            /**
+             * To
+             * Format: date-time
+             */
+            to: string;
+            /**
+             * Items
+             * @description By time; of a figure at its worst, or as it is now
+             */
+            items: components["schemas"]["Moment"][];
+            /**
+             * Times
+             * @description Of a figure: the moments at which it was looked at
+             */
+            times: string[] | null;
+            /**
+             * Values
+             * @description Of a figure: what it was at each; null where unknown
+             */
+            values: (number | null)[] | null;
+            /**
+             * Samples
+             * @description Of a figure: of how many runs or calls
+             */
+            samples: number[] | null;
+            /**
+             * Holds
+             * @description Of a figure: whether the condition held
+             */
+            holds: boolean[] | null;
+            /**
+             * Fires
+             * @description Of a figure: whether the rule fired
+             */
+            fires: boolean[] | null;
+        };
+        /**
          * Problem
          * @description An error, as RFC 9457 writes it.
          */
@@ -3553,6 +4136,20 @@ export interface components {
             href: string;
         };
         /**
+         * RegressionCondition
+         * @description Which regressions, as suggestions tell them, over the last week.
+         */
+        RegressionCondition: {
+            /**
+             * Of
+             * @default [
+             *       "duration",
+             *       "failures"
+             *     ]
+             */
+            of: ("duration" | "failures")[];
+        };
+        /**
          * Repetitions
          * @description How often something was repeated after the same failure.
          */
@@ -3640,6 +4237,62 @@ export interface components {
          * @enum {string}
          */
         Retryability: "passes" | "stays" | "mixed" | "unknown";
+        /**
+         * RuleBody
+         * @description A rule: what it is about, and who is told.
+         */
+        RuleBody: {
+            /** Name */
+            name: string;
+            /** @default figure */
+            kind: components["schemas"]["RuleKind"];
+            /**
+             * Agent Id
+             * @description Whose runs; without it, all agents'
+             */
+            agent_id?: string | null;
+            /**
+             * Environment
+             * @description Of this environment alone
+             */
+            environment?: string | null;
+            /** @description For the kind `figure` */
+            figure?: components["schemas"]["FigureCondition-Input"] | null;
+            /** @description For the kind `regression` */
+            regression?: components["schemas"]["RegressionCondition"] | null;
+            /** @description For the kind `new_failure` */
+            new_failure?: components["schemas"]["NewFailureCondition"] | null;
+            /** @default warning */
+            severity: components["schemas"]["Severity"];
+            /**
+             * Cooldown S
+             * @description What fires again within it is the same alert
+             * @default 3600
+             */
+            cooldown_s: number;
+            /**
+             * Webhook Ids
+             * @description Webhooks for alerts that are told
+             * @default []
+             */
+            webhook_ids: string[];
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled: boolean;
+            /**
+             * Muted Until
+             * @description Until then alerts are listed and nobody is told
+             */
+            muted_until?: string | null;
+        };
+        /**
+         * RuleKind
+         * @description What a rule is about.
+         * @enum {string}
+         */
+        RuleKind: "figure" | "regression" | "new_failure";
         /**
          * Sample
          * @description How many runs stand for all of the window where single runs had to be read.
@@ -3744,6 +4397,12 @@ export interface components {
              */
             workspace_id: string;
         };
+        /**
+         * Severity
+         * @description How much it matters.
+         * @enum {string}
+         */
+        Severity: "info" | "warning" | "critical";
         /**
          * Sibling
          * @description Another run of the same trace.
@@ -4448,6 +5107,37 @@ export interface components {
         WorkspaceRequest: {
             /** Name */
             name: string;
+        };
+        /**
+         * Comparison
+         * @description How a figure is compared.
+         * @enum {string}
+         */
+        stepwell_api__alerts__rules__Comparison: "above" | "below" | "rises_by" | "falls_by";
+        /**
+         * Comparison
+         * @description Two sides of an agent's runs.
+         */
+        stepwell_api__models__comparison__Comparison: {
+            a: components["schemas"]["ComparedSide"];
+            b: components["schemas"]["ComparedSide"];
+            /**
+             * Figures
+             * @description Durations in milliseconds, shares of finished runs, tokens, cost in US dollars, steps; of two executions their own figures
+             */
+            figures: components["schemas"]["FigureDifference"][];
+            /**
+             * Steps
+             * @description Those that differ most surely first
+             */
+            steps: components["schemas"]["StepDifference"][];
+            /**
+             * Paths
+             * @description Those that differ most surely first
+             */
+            paths: components["schemas"]["PathDifference"][];
+            /** @description Of two executions the first step at which they part; null where they took the same steps */
+            divergence: components["schemas"]["Divergence"] | null;
         };
     };
     responses: never;
@@ -6478,6 +7168,849 @@ export interface operations {
             };
         };
     };
+    list_alert_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleList"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_alert_rule_body: {
+        parameters: {
+            query?: {
+                /** @description Days back; windows of up to two hours go back 3, regressions 14 at most */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A rule's id */
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A rule's id */
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A rule's id */
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedRuleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_alert_rule: {
+        parameters: {
+            query?: {
+                /** @description Days back; windows of up to two hours go back 3, regressions 14 at most */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                /** @description A rule's id */
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_alerts: {
+        parameters: {
+            query?: {
+                /** @description Items on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before; all other parameters but `limit` must stay as they were */
+                cursor?: string | null;
+                /** @description `firing` or `resolved`; both without it; repeatable */
+                state?: components["schemas"]["AlertState"][];
+                /** @description Of this agent; repeatable */
+                agent_id?: string[];
+                /** @description Of this rule */
+                rule_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPage"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert's id */
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertWithEvents"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert's id */
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedAlertBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertWithEvents"];
+                };
+            };
+            /** @description A cursor of another list, or a time without its offset from UTC */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that does not open this; with `--auth` only */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is signed in may not do this; or another site sent it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter that is unknown or has a value it cannot have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Stepwell failed to answer */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is not available; `Retry-After` tells when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     compare_agent: {
         parameters: {
             query: {
@@ -6511,7 +8044,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Comparison"];
+                    "application/json": components["schemas"]["stepwell_api__models__comparison__Comparison"];
                 };
             };
             /** @description A cursor of another list, or a time without its offset from UTC */
