@@ -83,7 +83,7 @@ class Exporter:
         self._is_held = False
         self._thread: threading.Thread | None = None
         self._batches = Batches(self.outgoing, self.pace)
-        self._buffer = Buffer(self._connect, self.pace.max_buffered_bytes)
+        self._buffer = Buffer(self._connect, self.pace.max_buffered_bytes, self.pace.max_batch_spans)
         self._waiting: list[Flush] = []
         self._next_heartbeat_s = self._next_sample_s = 0.0
         self._quiet_rounds = 0
@@ -92,7 +92,7 @@ class Exporter:
         """Goes on with another backend, other rules or another pace; what is queued follows them."""
         self.pace, self.outgoing, self._connect = pace, outgoing, connect
         self._batches.follow(outgoing, pace)
-        self._buffer.follow(connect, pace.max_buffered_bytes)
+        self._buffer.follow(connect, pace.max_buffered_bytes, pace.max_batch_spans)
 
     def hold(self) -> None:
         """Waits, for a moment at most, until nothing is being sent; before a fork.

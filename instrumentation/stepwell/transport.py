@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES: Final = 65_536
 MAX_RETRY_AFTER_S: Final = 30.0
 _RETRYABLE: Final = frozenset((408, 429, 502, 503, 504))
+_TOO_LARGE: Final = 413
 _READY: Final = encodings.idna.nameprep
 """Loaded here, since a process that forks while its exporting thread loads what host names need leaves a child that
 cannot load it any more."""
 _USER_AGENT: Final = "stepwell-python"
 _GRPC_METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _GRPC_RETRYABLE: Final = frozenset(
-    ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS", "RESOURCE_EXHAUSTED")
+    ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS")
 )
+_GRPC_DETAILS: Final = "grpc-status-details-bin"
 
 
 class Outcome(Enum):
@@ -40,6 +42,8 @@ class Outcome(Enum):
     TAKEN = "taken"
     LATER = "later"
     """Sending the same again may help."""
+    TOO_LARGE = "too large"
+    """Less at once may be taken."""
     REFUSED = "refused"
 
 
@@ -159,8 +163,9 @@ class GrpcTransport:
     def __init__(self, target: Target) -> None:
         import grpc
 
-        # What a channel loads when it is made, for the reason that `_READY` tells.
-        importlib.import_module("grpc._channel")
+        # What is loaded when a channel is made and when a call fails, for the reason that `_READY` tells.
+        for name in ("grpc._channel", "google.rpc.error_details_pb2", "google.rpc.status_pb2"):
+            importlib.import_module(name)
         self._grpc: Any = grpc
         self._target = target
         self._channel: Any = None
@@ -172,9 +177,8 @@ class GrpcTransport:
             metadata = tuple(self._target.headers.items())
             answer = call(body, timeout=self._target.timeout_s, metadata=metadata)
         except self._grpc.RpcError as error:
-            code = error.code().name
-            outcome = Outcome.LATER if code in _GRPC_RETRYABLE else Outcome.REFUSED
-            return Answer(outcome, f"{code}: {error.details()}")
+            code, details = error.code().name, dict(error.trailing_metadata() or ()).get(_GRPC_DETAILS, b"")
+            return _grpc_answer(code, f"{code}: {error.details()}", _retry_delay_s(details))
         except (OSError, ValueError) as error:
             return Answer(Outcome.LATER, _told(error))
         return Answer(Outcome.TAKEN, body=answer)
@@ -211,7 +215,33 @@ def _answer(status: int, retry_after: str | None, body: bytes) -> Answer:
         return Answer(Outcome.TAKEN, body=body)
     if status in _RETRYABLE:
         return Answer(Outcome.LATER, f"HTTP {status}", _seconds(retry_after))
+    if status == _TOO_LARGE:
+        return Answer(Outcome.TOO_LARGE, f"HTTP {status}")
     return Answer(Outcome.REFUSED, f"HTTP {status}")
+
+
+def _grpc_answer(code: str, reason: str, retry_delay_s: float | None) -> Answer:
+    """As the OTLP specification has it: exhausted may be tried again where a delay is told; else it was too much."""
+    if code == "RESOURCE_EXHAUSTED" and retry_delay_s is None:
+        return Answer(Outcome.TOO_LARGE, reason)
+    is_retryable = code in _GRPC_RETRYABLE or code == "RESOURCE_EXHAUSTED"
+    return Answer(Outcome.LATER if is_retryable else Outcome.REFUSED, reason, retry_delay_s or 0.0)
+
+
+def _retry_delay_s(details: bytes) -> float | None:
+    """The delay of a ``RetryInfo`` in the encoded status; ``None`` where there is none."""
+    from google.rpc.error_details_pb2 import RetryInfo
+    from google.rpc.status_pb2 import Status
+
+    try:
+        for detail in Status.FromString(details).details:
+            told = RetryInfo()
+            if detail.Unpack(told):
+                delay_s: float = told.retry_delay.seconds + told.retry_delay.nanos / 1e9
+                return min(max(delay_s, 0.0), MAX_RETRY_AFTER_S)
+    except Exception:
+        return None
+    return None
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -1,6 +1,6 @@
 """A backend over gRPC that keeps what it gets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 
@@ -21,11 +21,14 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         self.url = ""
         self.requests: list[ExportTraceServiceRequest] = []
         self.metadata: list[dict[str, str]] = []
+        self.refuse: Callable[[ExportTraceServiceRequest, grpc.ServicerContext], None] = lambda request, context: None
+        """Ends the call where a request is not to be taken."""
 
     def Export(  # noqa: N802
         self, request: ExportTraceServiceRequest, context: grpc.ServicerContext
     ) -> ExportTraceServiceResponse:
-        """Takes everything."""
+        """Takes what is not refused."""
+        self.refuse(request, context)
         self.requests.append(request)
         self.metadata.append({key: str(value) for key, value in context.invocation_metadata()})
         return ExportTraceServiceResponse()

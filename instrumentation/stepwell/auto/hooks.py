@@ -22,6 +22,8 @@ class ImportHooks:
     def __init__(self) -> None:
         self._before: dict[str, list[Hook]] = {}
         self._after: dict[str, list[Hook]] = {}
+        self._spread: set[str] = set()
+        """Namespace packages that somebody waits for: they have no code, so the first module below stands for them."""
         self._searching: set[tuple[int, str]] = set()
         self._lock = RLock()
 
@@ -44,7 +46,9 @@ class ImportHooks:
     ) -> ModuleSpec | None:
         """The spec that the other finders give, whose loader calls back; None for what nobody waits for."""
         search = (get_ident(), fullname)
-        if search in self._searching or (fullname not in self._before and fullname not in self._after):
+        package = fullname.rpartition(".")[0]
+        is_awaited = fullname in self._before or fullname in self._after or package in self._spread
+        if search in self._searching or not is_awaited:
             return None
         self._searching.add(search)
         try:
@@ -52,8 +56,19 @@ class ImportHooks:
         finally:
             self._searching.discard(search)
         if spec is not None and spec.loader is not None:
+            if package in self._spread:
+                self._stand_in(fullname, package)
             self._attach(fullname, spec)
+        elif spec is not None:
+            self._spread.add(fullname)
         return spec
+
+    def _stand_in(self, module: str, package: str) -> None:
+        """Has the first module that is found below a namespace package call back for it."""
+        with self._lock:
+            self._spread.discard(package)
+            for hooks in (self._before, self._after):
+                hooks.setdefault(module, []).extend(hooks.pop(package, []))
 
     def _found_by_others(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None

@@ -22,7 +22,8 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     monkeypatch.setattr(sys, "calls_of_hooked", found, raising=False)
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("hooked", "hooked.part", "hooked_broken", "hooked_zipped", "hooked_other"):
+    spread = ("hooked_space", "hooked_space.first", "hooked_space.second")
+    for name in ("hooked", "hooked.part", "hooked_broken", "hooked_zipped", "hooked_other", *spread):
         monkeypatch.setitem(sys.modules, name, sys)  # so that what the test imports is removed again
         del sys.modules[name]
     return found
@@ -126,3 +127,19 @@ def test_hooks_of_several_modules_wait_for_their_own(tmp_path: Path, hooks: Impo
     assert calls == ["hooked"]
     importlib.import_module("hooked.part")
     assert calls == ["hooked", "hooked.part", "after the part"]
+
+
+def test_the_first_module_of_a_namespace_package_stands_for_it(
+    tmp_path: Path, hooks: ImportHooks, calls: list[str]
+) -> None:
+    (tmp_path / "hooked_space").mkdir()
+    for name in ("first", "second"):
+        (tmp_path / "hooked_space" / f"{name}.py").write_text(CALLS)
+    hooks.before("hooked_space", lambda: calls.append("before"))
+    hooks.after("hooked_space", lambda: calls.append("after"))
+    with pytest.raises(ImportError):
+        importlib.import_module("hooked_space.none")
+    assert calls == []
+    importlib.import_module("hooked_space.first")
+    importlib.import_module("hooked_space.second")
+    assert calls == ["before", "hooked_space.first", "after", "hooked_space.second"]
