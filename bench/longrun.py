@@ -12,29 +12,29 @@ MS = 1_000_000
 STORED_AT_ONCE = 5_000
 
 
-async def ensure_long_run(url: str, start_ns: int) -> None:
+async def ensure_long_run(url: str, start_ns: int, *, steps: int = STEPS, trace_id: bytes = TRACE_ID) -> None:
     """Makes the run unless it is there; it starts at that time and lasts some minutes."""
     async with await connect(url) as connection:
         known = await connection.execute(
             "SELECT FROM analytics.execution_keys WHERE workspace_id = %s AND execution_id = %s",
-            (LOCAL_WORKSPACE_ID, EXECUTION_ID),
+            (LOCAL_WORKSPACE_ID, f"{trace_id.hex()}-{1:016x}"),
         )
         if known.rowcount:
             return
-        steps = [make_step(number, start_ns) for number in range(1, STEPS + 1)]
-        for start in range(0, STEPS, STORED_AT_ONCE):
+        made = [make_step(number, start_ns, steps=steps)._replace(trace_id=trace_id) for number in range(1, steps + 1)]
+        for start in range(0, steps, STORED_AT_ONCE):
             async with connection.transaction():
-                await facts.insert_facts(connection, {LOCAL_WORKSPACE_ID: steps[start : start + STORED_AT_ONCE]})
+                await facts.insert_facts(connection, {LOCAL_WORKSPACE_ID: made[start : start + STORED_AT_ONCE]})
         for batch in folding.batches(await folding.waiting(connection)):
             await folding.fold(connection, batch)
 
 
-def make_step(number: int, start_ns: int) -> Step:
+def make_step(number: int, start_ns: int, *, steps: int = STEPS) -> Step:
     """An agent as number 1; below it rounds of ten tool calls each."""
     is_agent, is_round = number == 1, number % 11 == 2
     parent = 1 if is_round else number - (number - 2) % 11
     at_ns = start_ns + number * 5 * MS
-    end_ns = start_ns + (STEPS + 20) * 5 * MS if is_agent else at_ns + (54 if is_round else 4) * MS
+    end_ns = start_ns + (steps + 20) * 5 * MS if is_agent else at_ns + (54 if is_round else 4) * MS
     name = "marathon" if is_agent else "round" if is_round else f"tool_{number % 11}"
     return Step(
         trace_id=TRACE_ID,
