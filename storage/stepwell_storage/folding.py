@@ -19,6 +19,7 @@ import psycopg
 
 from stepwell_storage import findings, idle, ledger, metrics, queries
 from stepwell_storage.arrays import array_of, array_of_ids, array_of_times, array_of_uuids
+from stepwell_storage.database import defer_durability
 from stepwell_storage.deletion import tombstones
 from stepwell_storage.executions import replace_executions
 from stepwell_storage.fold import fold_trace
@@ -65,6 +66,7 @@ class Folded:
 
 async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
     """Makes a session one that folds."""
+    await defer_durability(connection)
     await connection.execute(SQL.configure_folds)
 
 

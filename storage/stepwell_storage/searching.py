@@ -18,7 +18,7 @@ from uuid import UUID
 import psycopg
 
 from stepwell_storage import queries
-from stepwell_storage.database import UNAVAILABLE, connect
+from stepwell_storage.database import UNAVAILABLE, connect, defer_durability
 from stepwell_storage.errors import DatabaseUnavailableError
 from stepwell_storage.traces import TraceWindow, columns_of
 from stepwell_storage.words import distinct_words
@@ -58,6 +58,7 @@ async def keep_reading(database_url: str, resting: asyncio.Event) -> None:
     while True:
         try:
             async with await connect(database_url, application_name="stepwell words") as connection:
+                await defer_durability(connection)
                 await _take_turns(connection, resting)
         except (DatabaseUnavailableError, *UNAVAILABLE) as error:
             log.warning("database unavailable, words wait", extra={"reason": type(error).__name__})

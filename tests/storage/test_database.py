@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from stepwell_storage.database import connect, make_engine, make_pool, unavailability_told
+from stepwell_storage.database import connect, defer_durability, make_engine, make_pool, unavailability_told
 from stepwell_storage.errors import DatabaseUnavailableError, StorageError
 
 AWAY = "postgresql://someone:secret@127.0.0.1:1/nowhere"
@@ -46,6 +46,16 @@ async def test_sessions_have_our_settings(
     database_url: str, settings_of: Callable[[str], Awaitable[tuple[str, ...]]]
 ) -> None:
     assert await settings_of(database_url) == ("off", "UTC", "test", "1500ms")
+
+
+async def test_commits_wait_for_the_disk_unless_a_session_is_told_otherwise(
+    database_url: str, connection: psycopg.AsyncConnection
+) -> None:
+    async with await connect(database_url) as folding:
+        await defer_durability(folding)
+        waits = [await (await one.execute("SHOW synchronous_commit")).fetchone() for one in (folding, connection)]
+
+    assert waits == [("off",), ("on",)]
 
 
 async def test_transactions_are_explicit(connection: psycopg.AsyncConnection) -> None:

@@ -9,3 +9,7 @@ SELECT
     set_config('statement_timeout', %(statement_timeout)s, false),
     (SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings
      WHERE name = 'timescaledb.max_tuples_decompressed_per_dml_transaction')
+
+-- name: defer_durability
+-- Lets commits of this session return before they are on disk; see database.py.
+SELECT set_config('synchronous_commit', 'off', false)
