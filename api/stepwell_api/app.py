@@ -49,6 +49,7 @@ from stepwell_receiver.http import otlp_routes
 from stepwell_receiver.ingest import Ingest
 from stepwell_receiver.listening import HttpServer, claim, url_of
 from stepwell_receiver.redaction.workspaces import open_redactors
+from stepwell_receiver.tls import certificates_of
 from stepwell_storage.authentication import open_authenticator
 from stepwell_storage.commit import Committer
 from stepwell_storage.database import make_engine
@@ -129,13 +130,14 @@ async def serve(settings: Settings, *, started: Callable[[str], None], stop: asy
     Raises:
         PortTakenError: the port cannot be had.
     """
+    certificates = certificates_of(settings)
     with claim(settings.host, settings.port, "--port") as listener:
         app = create_app(settings)
-        server = HttpServer(app, listener)
+        server = HttpServer(app, listener, certificates)
         async with app.router.lifespan_context(app):
             await server.start()
             try:
-                started(url_of(listener))
+                started(url_of(listener, certificates))
                 await stop.wait()
             finally:
                 # Streams have no end of their own.

@@ -159,7 +159,7 @@ def parse_networks(text: str) -> str:
 
 
 def parse_folder(text: str) -> Path:
-    """A folder, with ``~`` for the home."""
+    """A folder or a file, with ``~`` for the home."""
     return Path(text).expanduser().absolute()
 
 
@@ -183,11 +183,12 @@ SERVING_OPTIONS = (
     Option("cors-origins", "cors_origins", parse_origins, "URLS", "sites whose pages may use the API and send OTLP"),
     Option("oidc-issuer", "oidc_issuer", parse_issuer, "URL", "OpenID provider by which people sign in"),
     Option("oidc-client-id", "oidc_client_id", str, "ID", "what Stepwell is called there"),
-    Option(
-        "oidc-client-secret", "oidc_client_secret", str, "SECRET", "better told by the environment"
-    ),
+    Option("oidc-client-secret", "oidc_client_secret", str, "SECRET", "better told by the environment"),
     Option("oidc-groups-claim", "oidc_groups_claim", str, "NAME", "where ID tokens tell groups"),
     Option("redact", "redact", parse_redacted, "SETS", "what is masked on arrival: secrets, cards, emails, or none"),
+    Option("tls-cert", "tls_cert", parse_folder, "FILE", "certificate with its chain, PEM; all ports then speak TLS"),
+    Option("tls-key", "tls_key", parse_folder, "FILE", "its key, PEM"),
+    Option("tls-client-ca", "tls_client_ca", parse_folder, "FILE", "whose certificates senders of OTLP have to show"),
     Option("session-lifetime", "session_lifetime_s", parse_duration_s, "TIME", "how long signing in lasts"),
     Option("stale-after", "stale_after_s", parse_duration_s, "TIME", "a run silent for this long becomes a timeout"),
     Option("keep", "keep", parse_word(("agents", "all")), "WHAT", "agents drops other traces after a while; all keeps"),

@@ -19,6 +19,7 @@ from stepwell_receiver.errors import UNEXPECTED, PortTakenError, meaning_of
 from stepwell_receiver.ingest import Body, Ingest, observed
 from stepwell_receiver.listening import address_of, claim
 from stepwell_receiver.signals import SIGNALS, Signal
+from stepwell_receiver.tls import Certificates
 
 _log: Final = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
@@ -108,7 +109,15 @@ async def _abort(context: _Context, error: Exception) -> NoReturn:
     await context.abort(_CODES[told.code], told.message, trailing_metadata=tuple(trailers))
 
 
-def listen(server: grpc.aio.Server, host: str, port: int, option: str, *, is_shared: bool = False) -> str:
+def listen(
+    server: grpc.aio.Server,
+    host: str,
+    port: int,
+    option: str,
+    *,
+    is_shared: bool = False,
+    certificates: Certificates | None = None,
+) -> str:
     """Gives `server` its port, 0 picks a free one; returns its address as ``host:port``.
 
     `is_shared` as for `make_server`.
@@ -122,7 +131,10 @@ def listen(server: grpc.aio.Server, host: str, port: int, option: str, *, is_sha
     if port == 0:
         address = address.removesuffix(address.rpartition(":")[2]) + "0"
     try:
-        bound = server.add_insecure_port(address)
+        if certificates is None:
+            bound = server.add_insecure_port(address)
+        else:
+            bound = server.add_secure_port(address, certificates.for_grpc())
     except RuntimeError as error:
         raise PortTakenError(f"gRPC cannot listen on {address}: {error}; choose another with {option}") from error
     return f"{address.rpartition(':')[0]}:{bound}"

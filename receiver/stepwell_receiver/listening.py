@@ -15,6 +15,7 @@ from typing import Any, Final
 import uvicorn
 
 from stepwell_receiver.errors import PortTakenError
+from stepwell_receiver.tls import Certificates
 
 GRACE_S: Final = 20
 """How long requests in flight may take to finish when a server stops."""
@@ -84,15 +85,17 @@ def address_of(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, certificates: Certificates | None = None) -> str:
     """The address as HTTP clients take it."""
-    return f"http://{address_of(listener)}"
+    return f"{'https' if certificates else 'http'}://{address_of(listener)}"
 
 
 class HttpServer:
     """An application on a claimed socket, inside a running event loop whose signals are somebody else's."""
 
-    def __init__(self, app: Callable[..., Any], listener: socket.socket) -> None:
+    def __init__(
+        self, app: Callable[..., Any], listener: socket.socket, certificates: Certificates | None = None
+    ) -> None:
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
@@ -108,6 +111,7 @@ class HttpServer:
                 backlog=BACKLOG,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=GRACE_S,
+                **(certificates.for_uvicorn() if certificates else {}),
             )
         )
         self._task: asyncio.Task[None] | None = None

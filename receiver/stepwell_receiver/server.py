@@ -13,6 +13,7 @@ from stepwell_receiver.http import make_app
 from stepwell_receiver.ingest import Ingest
 from stepwell_receiver.listening import GRACE_S, HttpServer, claim, url_of
 from stepwell_receiver.redaction.workspaces import open_redactors
+from stepwell_receiver.tls import certificates_of
 from stepwell_storage.authentication import open_authenticator
 from stepwell_storage.commit import Committer
 from stepwell_storage.settings import Settings
@@ -29,8 +30,10 @@ async def serve(settings: Settings, *, started: Callable[[dict[str, str]], None]
 
     Raises:
         PortTakenError: one of the ports cannot be had.
+        CertificateError: TLS is wanted with files that cannot be used.
     """
     _collect_seldom()
+    certificates = certificates_of(settings, of_senders=True)
     # What is entered last ends first: the servers before the commit that their requests wait for.
     async with AsyncExitStack() as stack:
         is_shared = settings.receivers > 1
@@ -44,13 +47,18 @@ async def serve(settings: Settings, *, started: Callable[[dict[str, str]], None]
 
         grpc_server = grpc.make_server(ingest, shares_port=is_shared)
         grpc_address = grpc.listen(
-            grpc_server, settings.host, settings.otlp_grpc_port, GRPC_OPTION, is_shared=is_shared
+            grpc_server,
+            settings.host,
+            settings.otlp_grpc_port,
+            GRPC_OPTION,
+            is_shared=is_shared,
+            certificates=certificates,
         )
-        http_server = HttpServer(make_app(ingest, settings), listener)
+        http_server = HttpServer(make_app(ingest, settings), listener, certificates)
         stack.push_async_callback(_stop, grpc_server, http_server)
         await grpc_server.start()
         await http_server.start()
-        started({"otlp_http": url_of(listener), "otlp_grpc": grpc_address})
+        started({"otlp_http": url_of(listener, certificates), "otlp_grpc": grpc_address})
         await stop.wait()
 
 

@@ -38,6 +38,11 @@ class Settings:
     """Where ID tokens tell a person's groups; dots lead into objects."""
     redact: str = "secrets"
     """What is masked on arrival: sets of rules, separated by commas, or ``none``; workspaces may say otherwise."""
+    tls_cert: Path | None = None
+    """PEM file with the certificate of this host and its chain; with it all ports speak TLS alone."""
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    """PEM file with the authorities whose certificates senders have to show on OTLP's ports."""
     session_lifetime_s: float = 43200.0
     """How long signing in to the dashboard lasts."""
     log_level: str = "info"

@@ -68,8 +68,8 @@ async def test_administrator_sees_and_changes_nothing_of_others(
     workspaces = (await guarded.get("/api/v1/workspaces", headers=red.headers)).json()["items"]
     assert [found["name"] for found in workspaces] == ["red"]
     others: list[tuple[str, str, dict[str, Any] | None, int]] = [
-        ("GET", f"/api/v1/keys?workspace_id={blue.workspace_id}", None, 404),
-        ("POST", "/api/v1/keys", {"workspace_id": str(blue.workspace_id)}, 404),
+        ("GET", f"/api/v1/keys?workspace_id={blue.workspace_id}", None, 422),
+        ("POST", "/api/v1/keys", {"workspace_id": str(blue.workspace_id)}, 422),
         ("POST", "/api/v1/keys", {"scopes": ["operate"]}, 403),
         ("DELETE", f"/api/v1/keys/{blue.key_id}", None, 404),
         ("POST", "/api/v1/workspaces", {"name": "green"}, 401),

@@ -47,7 +47,7 @@ WorkspaceId = Annotated[UUID, Path(description="A workspace's id")]
 async def list_keys(parameters: Annotated[KeyListParameters, Query()], caller: Manager, serving: Serving) -> Response:
     """The API keys of the workspace, without the keys themselves; revoked ones included."""
     async with serving.connection(APPLICATION) as connection:
-        workspace = await _managed(connection, caller, parameters.workspace_id)
+        workspace = await _asked_for(connection, caller, parameters.workspace_id)
         found = await keys.list_keys(connection, workspace.name)
     return json_response({"items": [_told(key) for key in found], "next_cursor": None})
 
@@ -60,7 +60,7 @@ async def create_key(
     if Scope.OPERATE in body.scopes and Scope.OPERATE not in caller.scopes:
         raise forbidden("Only who has the scope `operate` can give it.")
     async with serving.connection(APPLICATION) as connection:
-        workspace = await _managed(connection, caller, body.workspace_id)
+        workspace = await _asked_for(connection, caller, body.workspace_id)
         async with connection.transaction():
             issued = await keys.create_key(connection, workspace.name, body.scopes, expires_at=body.expires_at)
             detail = {"scopes": issued.api_key.scopes}
@@ -121,6 +121,8 @@ async def delete_workspace(
         raise forbidden("The workspace `local` stays: everything lands there without `--auth`.")
     async with serving.connection(APPLICATION) as connection:
         workspace = await _managed(connection, caller, workspace_id)
+        if workspace is None:
+            raise not_found(f"There is no workspace of the id {workspace_id}.")
         rows = await workspaces.delete_workspace(connection, workspace.name)
         if workspace_id != caller.workspace_id:
             await audit.note(
@@ -144,18 +146,28 @@ async def list_audit(
     return json_response({"items": [asdict(entry) for entry in page], "next_cursor": write_cursor(question, more)})
 
 
-async def _managed(connection: psycopg.AsyncConnection, caller: Caller, workspace_id: UUID | None) -> keys.Workspace:
-    """The workspace that is asked for, where the caller may manage it; else their own.
+async def _asked_for(connection: psycopg.AsyncConnection, caller: Caller, workspace_id: UUID | None) -> keys.Workspace:
+    """The workspace that is asked for by a parameter; the caller's own without one.
 
     Raises:
         ProblemError: there is none of this id that the caller may manage.
     """
+    workspace = await _managed(connection, caller, workspace_id)
+    if workspace is None:
+        raise invalid_parameter("workspace_id", f"There is no workspace of the id {workspace_id}")
+    return workspace
+
+
+async def _managed(
+    connection: psycopg.AsyncConnection, caller: Caller, workspace_id: UUID | None
+) -> keys.Workspace | None:
+    """The workspace of this id where the caller may manage it; ``None`` where there is none such."""
     asked = workspace_id or caller.workspace_id
     if asked == caller.workspace_id or Scope.OPERATE in caller.scopes:
         for workspace in await keys.list_workspaces(connection):
             if workspace.workspace_id == asked:
                 return workspace
-    raise not_found(f"There is no workspace of the id {asked}.")
+    return None
 
 
 def _told(key: keys.ApiKey) -> dict[str, object]:

@@ -1,13 +1,14 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type SubmitEvent, useState } from "react";
 
-import { SESSION_KEY, signIn } from "../api/access";
+import { SESSION_KEY, sessionQuery, signIn } from "../api/access";
 import { Panel } from "../ui/Panel";
 import styles from "./SignIn.module.css";
 
 /** Exchanges a key for a session, which the browser keeps where no script can read it. */
 export function SignIn() {
   const cache = useQueryClient();
+  const session = useQuery(sessionQuery());
   const [key, setKey] = useState("");
   const signing = useMutation({
     mutationFn: signIn,
@@ -23,6 +24,11 @@ export function SignIn() {
     <div className={styles.place}>
       <h1 className="visually-hidden">Stepwell</h1>
       <Panel title="Sign in">
+        {session.data?.ways.includes("openid") && (
+          <p className={styles.way}>
+            <a href="/api/v1/session/openid">Sign in with your organisation</a>
+          </p>
+        )}
         <form className={styles.form} onSubmit={submit}>
           <label>
             API key
