@@ -31,8 +31,8 @@ class Missing:
 
     framework: Framework
     version: str
-    package: str
-    """The distribution to install."""
+    package: str | None
+    """The distribution to install; None where none is known for this version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def planned(versions: Mapping[str, str], offered: Sequence[Instrumentor], disabl
         outcome = _choice(framework, version, versions, offered)
         if isinstance(outcome, Chosen):
             chosen.append(outcome)
-        elif outcome is not None:
+        else:
             missing.append(outcome)
     return Plan(tuple(chosen), tuple(missing), tuple(off), tuple(_others(offered, disabled)))
 
@@ -90,8 +90,7 @@ def _is_disabled(framework: Framework, disabled: Collection[str]) -> bool:
 
 def _choice(
     framework: Framework, version: str, versions: Mapping[str, str], offered: Sequence[Instrumentor]
-) -> Chosen | Missing | None:
-    """None where nobody instruments this version."""
+) -> Chosen | Missing:
     fitting = [i for i in framework.instrumentations if i.fits(version)]
     for instrumentation in fitting:
         if instrumentation.package is None:
@@ -102,7 +101,7 @@ def _choice(
     unknown = _unknown(framework, offered)
     if unknown is not None:
         return Chosen(framework, version, Instrumentation(unknown.package, unknown.package), None, (unknown,))
-    return Missing(framework, version, str(fitting[0].package)) if fitting else None
+    return Missing(framework, version, fitting[0].package if fitting else None)
 
 
 def _unknown(framework: Framework, offered: Iterable[Instrumentor]) -> Instrumentor | None:

@@ -77,9 +77,11 @@ def _openinference(name: str, *, tells_model_calls: bool = True, mutes: tuple[st
     return Instrumentation(OPENINFERENCE, package, tells_model_calls=tells_model_calls, mutes=mutes)
 
 
-def _openllmetry(name: str, *, tells_model_calls: bool = True, before: int | None = None) -> Instrumentation:
+def _openllmetry(
+    name: str, *, tells_model_calls: bool = True, before: int | None = None, mutes: tuple[str, ...] = ()
+) -> Instrumentation:
     package = f"opentelemetry-instrumentation-{name}"
-    return Instrumentation(OPENLLMETRY, package, tells_model_calls=tells_model_calls, before=before)
+    return Instrumentation(OPENLLMETRY, package, tells_model_calls=tells_model_calls, before=before, mutes=mutes)
 
 
 def _opentelemetry(name: str) -> Instrumentation:
@@ -194,16 +196,16 @@ AGENT_FRAMEWORKS = (
         ("dspy",),
         "dspy",
         (_openinference("dspy", tells_model_calls=False),),
-        "the only one that was compared; tokens come with the spans of LiteLLM",
+        "the only one that was compared; tokens come with the spans of LiteLLM, with its own engine not at all",
     ),
     Framework("agno", ("agno",), "agno", (_openinference("agno"),), "the only one that was compared"),
-    Framework("BeeAI", ("beeai-framework",), "beeai_framework", (_openinference("beeai"),), "not compared"),
+    Framework("BeeAI", ("beeai-framework",), "beeai_framework", (_openinference("beeai"),), "the only one"),
     Framework(
         "Claude Agent SDK",
         ("claude-agent-sdk",),
         "claude_agent_sdk",
         (_openinference("claude-agent-sdk"),),
-        "not compared",
+        "the only one",
     ),
     Framework(
         "MCP",
@@ -219,6 +221,7 @@ AGENT_FRAMEWORKS = (
 )
 
 _AS_OPENAI = "not compared; in the order of OpenAI's"
+_MISTRAL_OWN = ("mistralai_sdk_tracer",)
 
 MODEL_SDKS = (
     Framework(
@@ -226,7 +229,7 @@ MODEL_SDKS = (
         ("litellm",),
         "litellm",
         (_openinference("litellm"),),
-        "not compared",
+        "the only one",
         kind="model",
     ),
     Framework(
@@ -267,7 +270,16 @@ MODEL_SDKS = (
                 (_openinference("bedrock"), _openllmetry("bedrock")),
                 "both tell the same",
             ),
-            ("Mistral", "mistralai", "mistralai", (_openinference("mistralai"), _openllmetry("mistralai")), _AS_OPENAI),
+            (
+                "Mistral",
+                "mistralai",
+                "mistralai",
+                (
+                    _openinference("mistralai", mutes=_MISTRAL_OWN),
+                    _openllmetry("mistralai", before=2, mutes=_MISTRAL_OWN),
+                ),
+                "its own tells neither prompts nor answers, and is left out",
+            ),
             ("Groq", "groq", "groq", (_openinference("groq"), _openllmetry("groq")), _AS_OPENAI),
             (
                 "Vertex AI",
@@ -276,9 +288,9 @@ MODEL_SDKS = (
                 (_openinference("vertexai"), _openllmetry("vertexai")),
                 _AS_OPENAI,
             ),
-            ("Cohere", "cohere", "cohere", (_openllmetry("cohere"),), "not compared"),
-            ("Together", "together", "together", (_openllmetry("together"),), "not compared"),
-            ("Ollama", "ollama", "ollama", (_openllmetry("ollama"),), "not compared"),
+            ("Cohere", "cohere", "cohere", (_openllmetry("cohere", before=6),), "the only one; up to version 5"),
+            ("Together", "together", "together", (_openllmetry("together", before=2),), "the only one; for version 1"),
+            ("Ollama", "ollama", "ollama", (_openllmetry("ollama"),), "the only one"),
         )
     ),
 )

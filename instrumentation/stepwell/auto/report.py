@@ -15,9 +15,11 @@ def told(plan: Plan) -> Iterator[str]:
     if plan.others:
         yield f"and beside it: {', '.join(dict.fromkeys(other.entry.name for other in plan.others))}"
     missing = [*_missed(plan)]
-    if missing:
-        names = ", ".join(f"{m.framework.name} {m.version}" for m in missing)
-        yield f"not instrumented: {names}; run: {install_line(missing)}"
+    known = [m for m in missing if m.package]
+    if known:
+        yield f"not instrumented: {_names(known)}; run: {install_line(known)}"
+    if len(known) < len(missing):
+        yield f"not instrumented: {_names([m for m in missing if not m.package])}; nothing is known for this version"
 
 
 def _missed(plan: Plan) -> Iterator[Missing]:
@@ -27,9 +29,13 @@ def _missed(plan: Plan) -> Iterator[Missing]:
     return (m for m in plan.missing if m.framework.kind == ("agents" if has_agents else "model"))
 
 
+def _names(missing: Sequence[Missing]) -> str:
+    return ", ".join(f"{m.framework.name} {m.version}" for m in missing)
+
+
 def install_line(missing: Sequence[Missing]) -> str:
     """The command that installs what is missing."""
-    return "pip install " + " ".join(dict.fromkeys(m.package for m in missing))
+    return "pip install " + " ".join(dict.fromkeys(m.package for m in missing if m.package))
 
 
 def _of(chosen: Chosen) -> str:
@@ -53,7 +59,12 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
     for chosen in plan.chosen:
         yield chosen.framework.name, chosen.version, _instrumentation(chosen), ""
     for missing in plan.missing:
-        yield missing.framework.name, missing.version, "none", f"pip install {missing.package}"
+        yield (
+            missing.framework.name,
+            missing.version,
+            "none",
+            f"pip install {missing.package}" if missing.package else "",
+        )
     for framework in plan.disabled:
         yield framework.name, "", "switched off", ""
     for other in plan.others:

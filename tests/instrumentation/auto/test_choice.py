@@ -7,6 +7,7 @@ import pytest
 from stepwell.auto.choice import Plan, planned
 from stepwell.auto.frameworks import FRAMEWORKS
 from stepwell.auto.installation import GROUP, Instrumentor
+from stepwell.auto.report import told
 
 
 def instrumentor(package: str, *targets: str, name: str = "x") -> Instrumentor:
@@ -18,7 +19,7 @@ def chosen(plan: Plan) -> dict[str, str]:
     return {c.framework.name: c.instrumentation.package or c.instrumentation.source for c in plan.chosen}
 
 
-def missing(plan: Plan) -> dict[str, str]:
+def missing(plan: Plan) -> dict[str, str | None]:
     return {m.framework.name: m.package for m in plan.missing}
 
 
@@ -107,3 +108,10 @@ def test_the_table_has_each_framework_and_each_package_once() -> None:
     assert len(set(distributions)) == len(distributions)
     assert len(set(named)) == len(named)
     assert len({framework.module for framework in FRAMEWORKS}) == len(FRAMEWORKS)
+
+
+def test_a_version_that_nobody_instruments_is_told() -> None:
+    versions = {"cohere": "7.3.1", "opentelemetry-instrumentation-cohere": "0.62.4"}
+    plan = planned(versions, [instrumentor("opentelemetry-instrumentation-cohere", "cohere")], ())
+    assert (plan.chosen, plan.others) == ((), ())
+    assert [*told(plan)][1:] == ["not instrumented: Cohere 7.3.1; nothing is known for this version"]
