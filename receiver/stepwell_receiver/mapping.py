@@ -22,6 +22,8 @@ from stepwell_storage.model import Role, Step
 _FLAG_HAS_REMOTE: Final = 0x100
 _FLAG_IS_REMOTE: Final = 0x200
 _ENUM_NAME: Final = re.compile(r"^[A-Za-z]*Reason\.")
+_MODEL, _TOOL = Role.MODEL, Role.TOOL
+"""Members of enumerations are looked up slowly by their class, and here for every span."""
 _Text: TypeAlias = str | None
 _ENVIRONMENT_KEYS: Final = ("deployment.environment.name", "deployment.environment")
 
@@ -88,7 +90,7 @@ def _map_span(span: Span, source: _Source) -> Step:
     finish_reason = _finish_reason(span, fields)
     agent_ref, response_id, session_id, conversation_id, user_id = fields.texts_in(layout.texts)
     usage = fields.counts_in(layout.counts)
-    has_output = payload.is_answer(returned) or (kind.role is Role.MODEL and bool(usage[1] or finish_reason))
+    has_output = payload.is_answer(returned) or (kind.role is _MODEL and bool(usage[1] or finish_reason))
     # Not by calling `Step`, which takes four times as long for that many fields; the tests compare whole steps.
     return Step._make((
         *_ids(span, live_ids),
@@ -132,7 +134,7 @@ def _outcome(span: Span, common: Common, fields: Fields, returned: str | None, *
         result = outcome.SUCCESS
     else:
         result = outcome.of_span(span, fields.attributes, is_live=is_live)
-    return outcome.of_tool(result, returned) if common.kind.role is Role.TOOL else result
+    return outcome.of_tool(result, returned) if common.kind.role is _TOOL else result
 
 
 def _trigger(span: Span, fields: Fields, common: Common, source: _Source) -> triggers.Trigger:

@@ -13,6 +13,8 @@ from stepwell_storage.model import Role, Status, Step
 
 _TOOL_BARRIERS: Final = frozenset((Role.AGENT, Role.WORKFLOW, Role.MODEL))
 _BARRIERS: Final = frozenset((Role.AGENT, Role.WORKFLOW, Role.TOOL))
+_MODEL, _TOOL, _CHAIN, _SUCCESS = Role.MODEL, Role.TOOL, Role.CHAIN, Status.SUCCESS
+"""Members of enumerations are looked up slowly by their class, and here for every step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,12 @@ class Calls:
 
 def count(tree: Tree, members: Sequence[int]) -> Calls:
     """Finds repeated reports among the model and tool steps of one run, and whose usage counts."""
-    models = [i for i in members if tree.steps[i].role is Role.MODEL]
+    models = [i for i in members if tree.steps[i].role is _MODEL]
     duplicate_of = {**_repeats(tree, models), **_repeated_tools(tree, members)}
     worst: dict[int, Status] = {}
     for i, kept in duplicate_of.items():
         for status in (tree.steps[kept].status, tree.steps[i].status):
-            if status is not Status.SUCCESS and worst.get(kept) in (None, Status.SUCCESS, Status.RUNNING):
+            if status is not _SUCCESS and worst.get(kept) in (None, Status.SUCCESS, Status.RUNNING):
                 worst[kept] = status
     calls = frozenset(i for i in models if i not in duplicate_of)
     wrappers = frozenset(i for i, kept in duplicate_of.items() if i < kept < tree.ends[i])
@@ -93,7 +95,7 @@ def _nested(tree: Tree, models: list[int]) -> dict[int, int]:
 def _enclosing_model(tree: Tree, i: int) -> int | None:
     parent = tree.parents[i]
     while parent >= 0 and tree.steps[parent].role not in _BARRIERS:
-        if tree.steps[parent].role is Role.MODEL:
+        if tree.steps[parent].role is _MODEL:
             return parent
         parent = tree.parents[parent]
     return None
@@ -104,7 +106,7 @@ def _repeated_tools(tree: Tree, members: Sequence[int]) -> dict[int, int]:
     repeats: dict[int, int] = {}
     for i in sorted(members):
         step = tree.steps[i]
-        outer = _enclosing_tool(tree, i) if step.role is Role.TOOL else None
+        outer = _enclosing_tool(tree, i) if step.role is _TOOL else None
         if outer is None:
             continue
         around = tree.steps[outer]
@@ -121,7 +123,7 @@ def _is_told_elsewhere(outer: Step, inner: Step) -> bool:
 def _enclosing_tool(tree: Tree, i: int) -> int | None:
     parent = tree.parents[i]
     while parent >= 0 and tree.steps[parent].role not in _TOOL_BARRIERS:
-        if tree.steps[parent].role is Role.TOOL:
+        if tree.steps[parent].role is _TOOL:
             return parent
         parent = tree.parents[parent]
     return None
@@ -158,7 +160,7 @@ def _told_afterwards(tree: Tree, models: list[int]) -> list[list[int]]:
         calls = waiting.setdefault((tree.parents[i], step.scope_name), [])
         if has_usage(step) and step.end_ns == step.start_ns and calls:
             pairs.append([calls.pop(0), i])
-        elif not has_usage(step) and step.status is Status.SUCCESS and step.end_ns is not None:
+        elif not has_usage(step) and step.status is _SUCCESS and step.end_ns is not None:
             calls.append(i)
     return pairs
 
@@ -195,7 +197,7 @@ def _summaries(tree: Tree, members: Sequence[int], calls: frozenset[int], wrappe
     counted = set()
     for i in sorted(members, reverse=True):
         step, parent = tree.steps[i], tree.parents[i]
-        sums_up = step.role in AGENTIC or step.role is Role.CHAIN
+        sums_up = step.role in AGENTIC or step.role is _CHAIN
         is_sum = (sums_up and i not in told_below) or (i in wrappers and i not in told_inside)
         tells = has_usage(step) and (i in calls or is_sum)
         if tells and i not in calls:

@@ -22,6 +22,10 @@ _BROKEN_OFF: Final = frozenset(("other", "error", "unknown", "abort", "aborted",
 _PROMPT_END_SHARE: Final = 0.02
 _CALLS: Final = frozenset((Role.MODEL, Role.TOOL, Role.HANDOFF))
 _FOLLOWING: Final = frozenset((Role.MODEL, Role.TOOL, Role.AGENT, Role.WORKFLOW, Role.HANDOFF))
+_GOING_ON: Final = _FOLLOWING | {Role.CHAIN}
+_RUNS: Final = AGENTIC | {Role.CHAIN}
+_MODEL, _TOOL = Role.MODEL, Role.TOOL
+"""Members of enumerations are looked up slowly by their class, and here for every step."""
 
 _MASKS: Final = (
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.I), "<uuid>"),
@@ -88,7 +92,7 @@ def _own_status(tree: Tree, root: int) -> tuple[Status, int]:
     status = tree.steps[root].status
     at = root
     while status is Status.SUCCESS:
-        inner = [c for c in tree.children(at) if tree.steps[c].role in (*AGENTIC, Role.CHAIN)]
+        inner = [c for c in tree.children(at) if tree.steps[c].role in _RUNS]
         if len(inner) != 1 or not _is_same_run(tree.steps[at], tree.steps[inner[0]]):
             break
         at = inner[0]
@@ -133,11 +137,11 @@ def _was_stopped(step: Step) -> bool:
 
 
 def _follows(step: Step, earlier: Step) -> bool:
-    return earlier.end_ns is not None and step.start_ns >= earlier.end_ns and step.role in (*_FOLLOWING, Role.CHAIN)
+    return earlier.end_ns is not None and step.start_ns >= earlier.end_ns and step.role in _GOING_ON
 
 
 def _is_same_run(outer: Step, inner: Step) -> bool:
-    if outer.role not in (*AGENTIC, Role.CHAIN):
+    if outer.role not in _RUNS:
         return False
     if inner.role is Role.CHAIN:
         return outer.name == inner.name or not is_name(outer.agent_name or outer.span_agent_name)
@@ -148,7 +152,7 @@ def _is_same_run(outer: Step, inner: Step) -> bool:
 def _was_cut_off(tree: Tree, root: int, members: Sequence[int], calls: Calls) -> bool:
     if _has_output(tree, root, members):
         return False
-    models = [i for i in members if tree.steps[i].role is Role.MODEL and i not in calls.duplicate_of]
+    models = [i for i in members if tree.steps[i].role is _MODEL and i not in calls.duplicate_of]
     if not models:
         return False
     last = max(models, key=lambda i: (tree.steps[i].start_ns, i))
@@ -207,7 +211,7 @@ def _says_it_finished(step: Step) -> bool:
 def _is_below_tool(tree: Tree, i: int, root: int) -> bool:
     while i != root and i >= 0:
         i = tree.parents[i]
-        if i >= 0 and tree.steps[i].role is Role.TOOL:
+        if i >= 0 and tree.steps[i].role is _TOOL:
             return True
     return False
 
@@ -218,7 +222,7 @@ def _ends_in_tool(tree: Tree, root: int, members: Sequence[int], last_model: Ste
     A run that ends at once after the tool, and whose model had said that it was done, is complete; not so where the
     tool was given something and returned nothing, as one that waits for a person's approval.
     """
-    tools = [i for i in members if tree.steps[i].role is Role.TOOL]
+    tools = [i for i in members if tree.steps[i].role is _TOOL]
     if not tools:
         return False
     tool = tree.steps[max(tools, key=lambda i: (tree.steps[i].end_ns or 2**63, i))]
@@ -237,7 +241,7 @@ def _ends_in_tool(tree: Tree, root: int, members: Sequence[int], last_model: Ste
 
 def _tool_cut_off(tree: Tree, root: int, members: Sequence[int]) -> int | None:
     """The tool call that ended, without any output, when the cut-off run did."""
-    tools = [i for i in members if tree.steps[i].role is Role.TOOL]
+    tools = [i for i in members if tree.steps[i].role is _TOOL]
     last = max(tools, key=lambda i: (tree.steps[i].end_ns or 2**63, i), default=None)
     if last is None:
         return None

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from stepwell_storage.fold.runs import CALLS
-from stepwell_storage.fold.tree import Tree
+from stepwell_storage.fold.tree import AGENTIC, Tree
 from stepwell_storage.model import Role, Step
 
 _DEFAULTS: Final = frozenset(
@@ -75,7 +75,7 @@ def agent_name(tree: Tree, root: int, members: Sequence[int]) -> str | None:
     ordered = ([root] if root >= 0 else []) + list(members)
     for i in ordered:
         step = tree.steps[i]
-        if step.role in (Role.AGENT, Role.WORKFLOW):
+        if step.role in AGENTIC:
             for name in (step.agent_name, step.span_agent_name):
                 if name and is_name(name):
                     return name

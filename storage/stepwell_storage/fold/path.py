@@ -21,7 +21,7 @@ _MAX_CHARACTERS: Final = 4_000
 def logical_names(steps: Sequence[Step]) -> list[str]:
     """Names of the steps that carry meaning; of all steps where none does."""
     chosen = [step.step_name for step in steps if step.role in LOGICAL_ROLES] or [step.step_name for step in steps]
-    return [name.replace(SEPARATOR, " ") for name in chosen]
+    return [name.replace(SEPARATOR, " ") if ">" in name else name for name in chosen]
 
 
 def collapsed(names: Sequence[str]) -> str:
@@ -44,7 +44,10 @@ def collapsed(names: Sequence[str]) -> str:
 def _loop_at(names: Sequence[str], i: int, end: int) -> tuple[int, int]:
     """(length, rounds) of the repetition that covers most from `i` on; the shortest body where several do."""
     best = (1, 1)
+    first = names[i]
     for length in range(1, min(_MAX_LOOP, (end - i) // 2) + 1):
+        if names[i + length] != first:
+            continue
         rounds = 1
         while _repeats(names, i, length, rounds, end):
             rounds += 1
@@ -55,5 +58,4 @@ def _loop_at(names: Sequence[str], i: int, end: int) -> tuple[int, int]:
 
 def _repeats(names: Sequence[str], i: int, length: int, rounds: int, end: int) -> bool:
     at = i + length * rounds
-    # The first names alone tell most that differ apart.
-    return at + length <= end and names[at] == names[i] and names[at : at + length] == names[i : i + length]
+    return at + length <= end and names[at : at + length] == names[i : i + length]

@@ -14,6 +14,11 @@ from stepwell_storage.model import Role
 
 CALLS: Final = frozenset((Role.MODEL, Role.TOOL, Role.EMBEDDING))
 """Roles that make a trace without any agent a run all the same."""
+_RUNS: Final = AGENTIC | {Role.CHAIN}
+_CHAIN_OR_CALL: Final = CALLS | {Role.CHAIN}
+_MATTERING: Final = _RUNS | CALLS
+_MODEL, _CHAIN = Role.MODEL, Role.CHAIN
+"""Members of enumerations are looked up slowly by their class, and here for every step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,9 @@ def _agents_below(tree: Tree) -> list[int]:
     loose_calls = [0] * len(tree.steps)
     for i in range(len(tree.steps) - 1, -1, -1):
         role = tree.steps[i].role
-        if role is Role.MODEL:
+        if role is _MODEL:
             loose_calls[i] += 1
-        is_workflow = role is Role.CHAIN and (agents[i] > 1 or (agents[i] == 1 and loose_calls[i] > 0))
+        is_workflow = role is _CHAIN and (agents[i] > 1 or (agents[i] == 1 and loose_calls[i] > 0))
         if role in AGENTIC or is_workflow:
             agents[i], loose_calls[i] = 1, 0
         parent = tree.parents[i]
@@ -66,11 +71,11 @@ def _agents_below(tree: Tree) -> list[int]:
 
 def _tops(tree: Tree, roots: list[int], agents: list[int]) -> list[int]:
     """The top spans of the runs below `roots`, in preorder."""
-    agentic = _topmost(tree, roots, lambda i: agents[i] == 1 and tree.steps[i].role in (*AGENTIC, Role.CHAIN))
+    agentic = _topmost(tree, roots, lambda i: agents[i] == 1 and tree.steps[i].role in _RUNS)
     if agentic:
         return agentic
     holds_chain = _chains_below(tree)
-    chains = _topmost(tree, roots, lambda i: holds_chain[i] and tree.steps[i].role in (Role.CHAIN, *CALLS))
+    chains = _topmost(tree, roots, lambda i: holds_chain[i] and tree.steps[i].role in _CHAIN_OR_CALL)
     if chains:
         return chains
     return [i for i in roots if _matters(tree, i)]
@@ -78,7 +83,7 @@ def _tops(tree: Tree, roots: list[int], agents: list[int]) -> list[int]:
 
 def _chains_below(tree: Tree) -> list[bool]:
     """For each step whether it is a chain or holds one."""
-    holds = [step.role is Role.CHAIN for step in tree.steps]
+    holds = [step.role is _CHAIN for step in tree.steps]
     for i in range(len(holds) - 1, -1, -1):
         if holds[i] and tree.parents[i] >= 0:
             holds[tree.parents[i]] = True
@@ -100,8 +105,7 @@ def _topmost(tree: Tree, roots: list[int], wanted: Callable[[int], bool]) -> lis
 
 def _matters(tree: Tree, top: int) -> bool:
     """Whether a subtree holds an agent, a chain, a model or a tool call."""
-    roles = (*AGENTIC, *CALLS, Role.CHAIN)
-    return any(tree.steps[i].role in roles for i in range(top, tree.ends[top]))
+    return any(tree.steps[i].role in _MATTERING for i in range(top, tree.ends[top]))
 
 
 def _strays(tree: Tree, roots: list[int], tops: list[int]) -> list[int]:
@@ -119,7 +123,7 @@ def _strays(tree: Tree, roots: list[int], tops: list[int]) -> list[int]:
         while i < tree.ends[root]:
             if i in taken:
                 i = tree.ends[i]
-            elif i in holders or not (tree.steps[i].role in CALLS or tree.steps[i].role is Role.CHAIN):
+            elif i in holders or tree.steps[i].role not in _CHAIN_OR_CALL:
                 i += 1
             else:
                 found.append(i)

@@ -51,6 +51,9 @@ def critical_path(tree: Tree, members: Sequence[int], root: int, ends_ns: Sequen
     stack = [(start, ends_ns[start])]
     while stack:
         i, until_ns = stack.pop()
+        if not tree.below[i]:
+            found[i] = max(until_ns - tree.steps[i].start_ns, 0)
+            continue
         own_ns = 0
         children = [(ends_ns[c], c) for c in tree.below[i] if c in inside]
         for child_end_ns, child in sorted(children, reverse=True):

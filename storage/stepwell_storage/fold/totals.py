@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypedDict
+from typing import Final, Literal, TypedDict
 
 from stepwell_storage.model import Role, Step
 
@@ -16,6 +16,13 @@ TextField = Literal[
     "service_version",
     "service_name",
 ]
+
+
+_AGENTS: Final = frozenset((Role.AGENT, Role.WORKFLOW, Role.CHAIN))
+_CARRIERS: Final = _AGENTS | {Role.MODEL}
+"""Roles whose payload may be the run's."""
+_MODEL, _OTHER = Role.MODEL, Role.OTHER
+"""Members of enumerations are looked up slowly by their class, and here for every step."""
 
 
 class Totals(TypedDict):
@@ -77,27 +84,25 @@ def context_of(steps: Sequence[Step]) -> Context:
 
 def models_of(steps: Sequence[Step]) -> tuple[str, ...]:
     """The different models of the model calls, in order of their first use."""
-    return tuple(dict.fromkeys(step.model for step in steps if step.role is Role.MODEL and step.model))
+    return tuple(dict.fromkeys(step.model for step in steps if step.role is _MODEL and step.model))
 
 
 def framework_of(top: Step | None, members: Sequence[Step]) -> str | None:
     """The top span's framework, else the first agent's, else the first model's or tool's that is known."""
     if top and top.framework:
         return top.framework
-    agents = [step for step in members if step.role in (Role.AGENT, Role.WORKFLOW, Role.CHAIN)]
-    for step in (*agents, *(step for step in members if step.role is not Role.OTHER)):
-        if step.framework:
-            return step.framework
-    return None
+    known = [step for step in members if step.framework and step.role is not _OTHER]
+    return next((step.framework for step in known if step.role in _AGENTS), known[0].framework if known else None)
 
 
 def payload_spans(top: Step | None, members: Sequence[Step]) -> tuple[bytes | None, bytes | None]:
     """The spans whose input and output are the run's: the top one, else the first and the last that has any."""
-    carriers = [step for step in members if step.role in (Role.AGENT, Role.WORKFLOW, Role.CHAIN, Role.MODEL)]
-    tops = [top] if top else []
-    given = [step for step in (*tops, *carriers) if step.has_input]
-    returned = [step for step in (*tops, *sorted(carriers, key=_end_ns, reverse=True)) if step.has_output]
-    return given[0].span_id if given else None, returned[0].span_id if returned else None
+    given = returned = top
+    if top is None or not top.has_input:
+        given = next((step for step in members if step.has_input and step.role in _CARRIERS), None)
+    if top is None or not top.has_output:
+        returned = max((s for s in members if s.has_output and s.role in _CARRIERS), key=_end_ns, default=None)
+    return given.span_id if given else None, returned.span_id if returned else None
 
 
 def _first_known(steps: Iterable[Step], name: TextField) -> str | None:

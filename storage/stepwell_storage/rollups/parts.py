@@ -35,6 +35,8 @@ _PROMPT: Final = _AT["prompt_tokens"]
 _COMPLETION: Final = _AT["completion_tokens"]
 _COST: Final = _AT["cost_usd"]
 _CREDITS: Final = _AT["credits"]
+_COST_DIGITS: Final = SCALES["cost_usd"]
+_CREDITS_DIGITS: Final = SCALES["credits"]
 
 
 def run_of(workspace_id: UUID, execution: Execution) -> Run:
@@ -65,62 +67,85 @@ def run_of(workspace_id: UUID, execution: Execution) -> Run:
 
 
 def _parts(execution: Execution) -> dict[Item, Figures]:
-    """Steps by name and operation, model calls by model; reports of a call that is counted already are left out."""
-    parts: dict[_Key, Figures] = {}
-    root_span_id, is_success = execution.root_span_id, execution.status is Status.SUCCESS
+    """Steps by name and operation, model calls by model; reports of a call that is counted already are left out.
+
+    Steps that count alike are summed up together, and only their sums are added to those of names and models.
+    """
+    groups: dict[tuple[_Key, _Key | None], list[Placement]] = {}
+    root_span_id = execution.root_span_id
     for placement in execution.placements:
-        step = placement.step
         if placement.duplicate_of is None:
-            told = _told(placement, is_success=is_success)
-            kind = _ROOT if step.span_id == root_span_id else _STEP
-            _add(parts, (kind, step.step_name, placement.operation), step.duration_ms, told)
-            if step.role is _MODEL_ROLE and step.model:
-                _add(parts, (_MODEL, step.model, step.provider), step.duration_ms, told)
+            step = placement.step
+            name: _Key = (_ROOT if step.span_id == root_span_id else _STEP, step.step_name, placement.operation)
+            model: _Key | None = (
+                (_MODEL, step.model, step.provider) if step.role is _MODEL_ROLE and step.model else None
+            )
+            group = groups.get((name, model))
+            if group is None:
+                groups[name, model] = [placement]
+            else:
+                group.append(placement)
+    parts: dict[_Key, Figures] = {}
+    is_success = execution.status is Status.SUCCESS
+    for (name, model), placements in groups.items():
+        figures = _sum(placements, is_success=is_success)
+        for key in (name,) if model is None else (name, model):
+            known = parts.get(key)
+            if known is None:
+                parts[key] = figures if key is name else figures.copy()
+            else:
+                known.add(figures)
     return {Item(*key): figures for key, figures in parts.items()}
 
 
-def _add(parts: dict[_Key, Figures], key: _Key, duration_ms: float | None, told: Sequence[tuple[int, int]]) -> None:
-    """Adds what `_told` tells of a step, and its duration, if that is known, to the histogram."""
-    figures = parts.get(key)
-    if figures is None:
-        # Most steps are the only ones of their name: taking all at once spares a loop.
-        amounts = defaultdict(int, told)
-        amounts[_EXECUTIONS] = 1
-        parts[key] = Figures(amounts, {} if duration_ms is None else {bucket_of(duration_ms): 1}, {})
-        return
-    amounts = figures.amounts
-    for at, amount in told:
-        amounts[at] += amount
-    if duration_ms is not None:
-        bucket = bucket_of(duration_ms)
-        figures.durations[bucket] = figures.durations.get(bucket, 0) + 1
+def _sum(placements: Sequence[Placement], *, is_success: bool) -> Figures:
+    """What some steps add together."""
+    amounts: defaultdict[int, int] = defaultdict(int)
+    durations: dict[int, int] = {}
+    known = duration_ns = squares_ns2 = self_ns = critical_ns = retries = 0
+    for placement in placements:
+        step = placement.step
+        amounts[_STATUS[placement.status]] += 1
+        duration_ms = step.duration_ms
+        if duration_ms is not None:
+            ns = round(duration_ms * _NS)
+            known += 1
+            duration_ns += ns
+            squares_ns2 += ns * ns
+            bucket = bucket_of(duration_ms)
+            durations[bucket] = durations.get(bucket, 0) + 1
+        if placement.counts_tokens or step.credits is not None:
+            _take_usage(amounts, placement)
+        if placement.attempt > 1:
+            retries += 1
+        if placement.self_duration_ms is not None:
+            self_ns += round(placement.self_duration_ms * _NS)
+        critical_ns += placement.critical_ns
+    told = (
+        *((_EXECUTIONS, len(placements)), (_RETRIES, retries)),
+        *((_DURATION, known), (_DURATION + 1, duration_ns), (_DURATION + 2, squares_ns2)),
+        *((_SELF, self_ns), (_CRITICAL, critical_ns), (_CRITICAL_SUCCESS, critical_ns if is_success else 0)),
+    )
+    amounts.update([pair for pair in told if pair[1]])
+    return Figures(amounts, durations)
 
 
-def _told(placement: Placement, *, is_success: bool) -> Sequence[tuple[int, int]]:
-    """(index in `MEASURES`, amount) of what a step adds: at most a few of them, each once."""
+def _take_usage(amounts: defaultdict[int, int], placement: Placement) -> None:
+    """Adds the tokens and the cost that count, and credits."""
     step = placement.step
-    told = [(_STATUS[placement.status], 1)]
-    if step.duration_ms is not None:
-        duration_ns = round(step.duration_ms * _NS)
-        told += ((_DURATION, 1), (_DURATION + 1, duration_ns), (_DURATION + 2, duration_ns * duration_ns))
     if placement.counts_tokens:
         if step.prompt_tokens is not None:
-            told += ((_PROMPT, step.prompt_tokens), (_PROMPT + 1, 1))
+            amounts[_PROMPT] += step.prompt_tokens
+            amounts[_PROMPT + 1] += 1
         if step.completion_tokens is not None:
-            told += ((_COMPLETION, step.completion_tokens), (_COMPLETION + 1, 1))
+            amounts[_COMPLETION] += step.completion_tokens
+            amounts[_COMPLETION + 1] += 1
         if step.cost_usd is not None:
-            told += ((_COST, scaled(step.cost_usd, SCALES["cost_usd"])), (_COST + 1, 1))
+            amounts[_COST] += scaled(step.cost_usd, _COST_DIGITS)
+            amounts[_COST + 1] += 1
     if step.credits is not None:
-        told += ((_CREDITS, scaled(step.credits, SCALES["credits"])), (_CREDITS + 1, 1))
-    if placement.attempt > 1:
-        told.append((_RETRIES, 1))
-    if placement.self_duration_ms is not None:
-        told.append((_SELF, round(placement.self_duration_ms * _NS)))
-    if placement.critical_ns:
-        told.append((_CRITICAL, placement.critical_ns))
-        if is_success:
-            told.append((_CRITICAL_SUCCESS, placement.critical_ns))
-    return told
+        amounts[_CREDITS] += scaled(step.credits, _CREDITS_DIGITS)
+        amounts[_CREDITS + 1] += 1
 
 
 def dump_parts(parts: Iterable[tuple[Item, Figures]]) -> str:
