@@ -1,6 +1,9 @@
 /** Which address shows which view. Views are loaded when they are first visited. */
+import { noop } from "@tanstack/react-query";
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 
+import { queryClient } from "./api/cache";
+import { runQuery, timelineQuery } from "./api/runQueries";
 import { readCommon, readCompare, readConnect, readIngest, readPatterns, readRun, readRuns } from "./search";
 import { NotFound } from "./views/NotFound";
 import { Shell } from "./views/Shell";
@@ -50,7 +53,12 @@ const run = createRoute({
   getParentRoute: () => root,
   path: "/executions/$executionId",
   validateSearch: readRun,
-  component: lazyRouteComponent(() => import("./views/Run"), "Run"),
+  // Asked while the view's script is on its way; what goes wrong is told by the view, which asks again.
+  loader: ({ params: { executionId } }) => {
+    queryClient.query(runQuery(executionId)).catch(noop);
+    queryClient.query(timelineQuery(executionId)).catch(noop);
+  },
+  component: lazyRouteComponent(() => import("./views/run/Run"), "Run"),
 });
 
 const live = createRoute({

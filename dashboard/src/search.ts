@@ -63,16 +63,26 @@ export function readRuns(search: Record<string, unknown>): RunsSearch {
   };
 }
 
-/** What a run's page keeps: the step that is looked at. */
+/** What a run's page keeps: what is shown, the step that is looked at, and what is looked for among the steps. */
 export interface RunSearch extends CommonSearch {
+  tab?: RunTab;
   step?: number;
+  find?: string;
+  only?: "wrong" | "critical";
 }
 
+export const RUN_TABS = ["steps", "transcript", "graph", "data", "checkpoints"] as const;
+export type RunTab = (typeof RUN_TABS)[number];
+
 export function readRun(search: Record<string, unknown>): RunSearch {
-  const { step } = search;
+  const { step, find, only } = search;
+  const tab = RUN_TABS.find((name) => name === search["tab"]);
   return {
     ...readCommon(search),
+    ...(tab === undefined || tab === RUN_TABS[0] ? {} : { tab }),
     ...(typeof step === "number" && Number.isInteger(step) && step >= 0 ? { step } : {}),
+    ...(typeof find === "string" && find !== "" ? { find } : typeof find === "number" ? { find: String(find) } : {}),
+    ...(only === "wrong" || only === "critical" ? { only } : {}),
   };
 }
 

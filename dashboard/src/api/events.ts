@@ -2,7 +2,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 
-const CHANGES = ["execution.started", "step.started", "step.completed", "execution.updated", "execution.completed"] as const;
+export const EVENTS = ["execution.started", "step.started", "step.completed", "execution.updated", "execution.completed"] as const;
 /** Many events come together; the list is asked for once for all of them. */
 const GATHER_MS = 50;
 
@@ -18,7 +18,7 @@ export function useLiveUpdates(): void {
         void cache.invalidateQueries({ queryKey: ["live"] });
       }, GATHER_MS);
     };
-    for (const name of CHANGES) events.addEventListener(name, changed);
+    for (const name of EVENTS) events.addEventListener(name, changed);
     events.addEventListener("open", changed);
     return () => {
       events.close();

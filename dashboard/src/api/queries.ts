@@ -88,48 +88,6 @@ function firstPage(): string | null {
   return null;
 }
 
-/** A run with its graph. One that goes on is asked for again. */
-export function runQuery(executionId: string) {
-  return queryOptions({
-    queryKey: ["execution", executionId],
-    queryFn: async ({ signal }) => {
-      const path = { execution_id: executionId };
-      return dataOf(await client.GET("/api/v1/executions/{execution_id}", { params: { path }, signal }));
-    },
-    refetchInterval: (query) => (isOpen(query.state.data?.status) ? RUNNING_MS : false),
-  });
-}
-
-const RUNNING_MS = 2000;
-
-function isOpen(status: StatusWord | undefined): boolean {
-  return status === "running" || status === "pending";
-}
-
-/** One step with what it carried. */
-export function stepQuery(executionId: string, index: number, version: string) {
-  return queryOptions({
-    queryKey: ["step", executionId, index, version],
-    queryFn: async ({ signal }) => {
-      const params = { path: { execution_id: executionId }, query: { first: index, limit: 1 } };
-      const page = dataOf(await client.GET("/api/v1/executions/{execution_id}/steps", { params, signal }));
-      return page.items[0] ?? null;
-    },
-    placeholderData: keepPreviousData,
-  });
-}
-
-/** What to do about a run that did not succeed. */
-export function recoveryQuery(executionId: string) {
-  return queryOptions({
-    queryKey: ["recovery", executionId],
-    queryFn: async ({ signal }) => {
-      const path = { execution_id: executionId };
-      return dataOf(await client.GET("/api/v1/executions/{execution_id}/recovery", { params: { path }, signal }));
-    },
-  });
-}
-
 /** What to change about an agent. */
 export function suggestionsQuery(agentId: string, scope: Scope) {
   return queryOptions({

@@ -5,7 +5,7 @@ export type StatusWord = "pending" | "running" | "success" | "failed" | "timeout
 export const STATUSES: readonly StatusWord[] = ["pending", "running", "success", "failed", "timeout", "cancelled"];
 
 /** Colour is never the only sign: each status has a mark of its own, and its word. */
-const MARKS: Readonly<Record<StatusWord, string>> = {
+export const MARKS: Readonly<Record<StatusWord, string>> = {
   pending: "…",
   running: "▶",
   success: "✓",
