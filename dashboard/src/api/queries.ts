@@ -102,11 +102,16 @@ export function suggestionsQuery(agentId: string, scope: Scope) {
   });
 }
 
+export async function askLive(signal?: AbortSignal) {
+  const params = { query: { limit: 1000 } };
+  return dataOf(await client.GET("/api/v1/live", { params, ...(signal === undefined ? {} : { signal }) }));
+}
+
 /** The runs that go on now. */
 export function liveQuery() {
   return queryOptions({
     queryKey: ["live"],
-    queryFn: async ({ signal }) => dataOf(await client.GET("/api/v1/live", { params: { query: { limit: 500 } }, signal })),
+    queryFn: ({ signal }) => askLive(signal),
     staleTime: 0,
   });
 }

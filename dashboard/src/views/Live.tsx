@@ -1,24 +1,22 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { memo } from "react";
 
-import type { Schemas } from "../api/client";
 import { useLiveUpdates } from "../api/events";
+import type { LiveRun } from "../api/liveRuns";
 import { liveQuery } from "../api/queries";
-import { count, duration } from "../format/numbers";
+import { cost, count, duration } from "../format/numbers";
+import { useClock } from "../time/clock";
 import { Failure, Notice } from "../ui/Notice";
 import { Waiting } from "../ui/Waiting";
 import styles from "./Live.module.css";
 import page from "./Page.module.css";
 
-type LiveRun = Schemas["LiveExecution"];
-
 /** The runs that go on now: at which step, for how long, and how long such runs usually take. */
 export function Live() {
   useLiveUpdates();
   const live = useQuery(liveQuery());
-  const nowMs = useClock(100);
-  if (live.error !== null) return <Failure error={live.error} retry={() => void live.refetch()} />;
+  if (live.error !== null && live.data === undefined) return <Failure error={live.error} retry={() => void live.refetch()} />;
   if (live.data === undefined) return <Waiting what="the runs that go on" />;
   return (
     <div className={page["page"]}>
@@ -30,21 +28,20 @@ export function Live() {
       )}
       <ul className={styles.runs}>
         {live.data.items.map((run) => (
-          <LiveCard key={run.execution_id} run={run} nowMs={nowMs} />
+          <LiveCard key={run.execution_id} run={run} />
         ))}
       </ul>
     </div>
   );
 }
 
-function LiveCard({ run, nowMs }: { run: LiveRun; nowMs: number }) {
-  const elapsedMs = Math.max(nowMs - Date.parse(run.start_time), run.elapsed_ms);
-  const expectedMs = run.expected_duration_ms;
+/** Drawn anew only when something happened to its run; what ticks is `Elapsed`. */
+const LiveCard = memo(function LiveCard({ run }: { run: LiveRun }) {
   const step = run.current_step;
   return (
     <li className={styles.run} data-stuck={run.is_likely_stuck}>
       <div className={styles.title}>
-        <Link to="/executions/$executionId" params={{ executionId: run.execution_id }} search={{}}>
+        <Link to="/executions/$executionId" params={{ executionId: run.execution_id }} search={{}} preload={false}>
           {run.agent_id}
         </Link>
         {run.is_likely_stuck && <strong className={styles.stuck}>likely stuck</strong>}
@@ -53,26 +50,25 @@ function LiveCard({ run, nowMs }: { run: LiveRun; nowMs: number }) {
         {step === null ? `${count(run.steps_completed)} of ${count(run.steps_total)} steps ended` : `at ${step.step_name}`}
       </div>
       <div className={styles.time}>
-        {duration(elapsedMs)}
-        {expectedMs !== null && <span className={styles.expected}> usually {duration(expectedMs)}</span>}
+        <Elapsed run={run} />
+        {run.cost_usd !== null && run.cost_usd > 0 && <span className={styles.expected}> · {cost(run.cost_usd)}</span>}
       </div>
-      {expectedMs !== null && (
-        <progress value={Math.min(elapsedMs / expectedMs, 1)} max={1} aria-label={`Progress of ${run.agent_id}`} />
-      )}
     </li>
   );
-}
+});
 
-/** The time, as often as it is looked at anew. */
-function useClock(everyMs: number): number {
-  const [nowMs, setNowMs] = useState(() => Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => {
-      setNowMs(Date.now());
-    }, everyMs);
-    return () => {
-      clearInterval(timer);
-    };
-  }, [everyMs]);
-  return nowMs;
+function Elapsed({ run }: { run: LiveRun }) {
+  const elapsedMs = Math.max(useClock() - Date.parse(run.start_time), run.elapsed_ms);
+  const expectedMs = run.expected_duration_ms;
+  return (
+    <>
+      {duration(elapsedMs)}
+      {expectedMs !== null && (
+        <>
+          <span className={styles.expected}> usually {duration(expectedMs)}</span>
+          <progress value={Math.min(elapsedMs / expectedMs, 1)} max={1} aria-label={`Progress of ${run.agent_id}`} />
+        </>
+      )}
+    </>
+  );
 }
