@@ -200,6 +200,17 @@ SERVING_OPTIONS = (
     Option("secret-key", "secret_key", parse_secret, "KEY", "secrets of webhooks are derived by it"),
     Option("webhook-allow", "webhook_allow", parse_networks, "NETWORKS", "private networks that webhooks may reach"),
     Option("max-key-share", "max_key_share", parse_share, "PART", "how much of both one API key may fill"),
+    Option(
+        "suggest-min-executions", "suggest_min_executions", parse_count, "N", "runs below which nothing is suggested"
+    ),
+    Option("suggest-min-group", "suggest_min_group", parse_count, "N", "runs or calls in each group that is compared"),
+    Option(
+        "suggest-false-discovery-rate",
+        "suggest_false_discovery_rate",
+        parse_share,
+        "PART",
+        "the part of all suggestions that may be chance",
+    ),
 )
 
 

@@ -5,7 +5,7 @@ suggestions to say.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stepwell_api import rollups
-from stepwell_api.insight.inputs import usages
+from stepwell_api.insight.finding import Kind as Suggested
+from stepwell_api.insight.inputs import most_used, usage_of, usages
 from stepwell_api.insight.reading import Reading
 from stepwell_api.question import HOUR, Question
 from stepwell_api.totals import Totals, sample_variance
@@ -57,8 +58,17 @@ def of_items(items: Mapping[Kind, ByItem], hours: Mapping[datetime, Totals]) -> 
     }
 
 
-def input_patterns(reading: Reading) -> list[dict[str, Any]]:
-    """Keys of inputs and their values, the most used first; counts are estimates where not all runs were read."""
+def input_patterns(reading: Reading, suggestions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Keys of inputs and their values, the most used first; counts are estimates where not all runs were read.
+
+    What suggestions are about is among them, ranges of numbers too.
+    """
+    runs = reading.sample.runs
+    found = usages(runs)
+    targets = [suggestion["target"] for suggestion in suggestions if suggestion["kind"] == Suggested.FAILING_INPUT]
+    for key, value in ((target["input_key"], target["input_value"]) for target in targets):
+        if (key, value) not in found and value is not None:
+            found[key, value] = usage_of(runs, key, value)
     return [
         {
             "input_key": key,
@@ -66,7 +76,7 @@ def input_patterns(reading: Reading) -> list[dict[str, Any]]:
             "usage_count": round(usage.runs),
             "success_rate": usage.successful / usage.runs,
         }
-        for (key, value), usage in usages(reading.sample.runs).items()
+        for (key, value), usage in most_used(found)
     ]
 
 

@@ -67,3 +67,9 @@ class Settings:
     """The secrets of webhooks are derived by it; ``None``: from the database alone."""
     webhook_allow: str | None = None
     """Networks that are not public and that webhooks may reach all the same, with commas between."""
+    suggest_min_executions: int = 50
+    """Runs of an agent in a window below which nothing is suggested."""
+    suggest_min_group: int = 30
+    """Runs, or calls, in each group that is compared for a suggestion."""
+    suggest_false_discovery_rate: float = 0.01
+    """The part of all suggestions that may be chance."""

@@ -6,9 +6,10 @@ tested again.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from stepwell_api.insight.detectors import DETECTORS
-from stepwell_api.insight.finding import Finding, Kind
+from stepwell_api.insight.finding import Finding, Kind, identity_of
 from stepwell_api.insight.frame import Frame
 from stepwell_api.insight.significance import adjusted, fisher_greater
 from stepwell_api.insight.thresholds import Thresholds
@@ -117,7 +118,8 @@ def _is_same(one: Finding, other: Finding) -> bool:
         return False
     if one.kind in (Kind.PEAK_HOURS, Kind.PARALLELIZABLE_STEPS):
         return True
-    loose = {"since", "error_type"}
-    return {k: v for k, v in one.target.items() if k not in loose} == {
-        k: v for k, v in other.target.items() if k not in loose
-    }
+    return _told_of(one) == _told_of(other)
+
+
+def _told_of(finding: Finding) -> Mapping[str, Any]:
+    return {key: value for key, value in identity_of(finding).items() if key != "since"}

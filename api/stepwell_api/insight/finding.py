@@ -81,3 +81,16 @@ class Finding:
     def key(self) -> tuple[str, str]:
         """Orders findings, and tells the same one found twice."""
         return self.kind.value, repr(sorted(self.target.items()))
+
+
+def is_range(figures: Mapping[str, Any]) -> bool:
+    """Whether figures of a `failing_input` are of a range of numbers, whose end may move a little with every run."""
+    return "ranges_tried" in figures
+
+
+def identity_of(finding: Finding) -> Mapping[str, Any]:
+    """What stays the same of the target when more runs come or some are left out."""
+    target = {key: value for key, value in finding.target.items() if key != "error_type"}
+    if is_range(finding.figures):
+        target["input_value"] = target["input_value"].split()[0]
+    return target

@@ -1,5 +1,7 @@
 """What runs were given, as keys and values that can be counted. Pure."""
 
+import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ from stepwell_storage.model import Status
 
 MAX_VALUES: Final = 20
 """A key with more different values than these is told by its most used ones, with numbers and ids masked."""
+
+NUMBER: Final = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
 
 Pair = tuple[str, str | None]
 """A key and its value; ``None`` for the key alone."""
@@ -25,14 +29,43 @@ class Usage:
 
 
 def usages(runs: Sequence[RunRecord]) -> dict[Pair, Usage]:
-    """By key and value, the most used first."""
+    """By key and value."""
     found: dict[Pair, Usage] = defaultdict(Usage)
     for run, pairs in zip(runs, countable_pairs(runs), strict=True):
         for pair in pairs:
             usage = found[pair]
             usage.runs += run.weight
             usage.successful += run.weight if run.status is Status.SUCCESS else 0.0
-    return dict(sorted(found.items(), key=lambda item: (-item[1].runs, item[0][0], item[0][1] or "")))
+    return found
+
+
+def most_used(found: Mapping[Pair, Usage]) -> list[tuple[Pair, Usage]]:
+    """In order of use."""
+    return sorted(found.items(), key=lambda item: (-item[1].runs, item[0][0], item[0][1] or ""))
+
+
+def usage_of(runs: Sequence[RunRecord], key: str, value: str) -> Usage:
+    """Of one value, or of a range of numbers as suggestions write it (``>= 12``, ``< 12``)."""
+    usage = Usage()
+    for run in runs:
+        told = (run.inputs or {}).get(key)
+        if told is not None and (told == value or is_within(told, value)):
+            usage.runs += run.weight
+            usage.successful += run.weight if run.status is Status.SUCCESS else 0.0
+    return usage
+
+
+def number_of(text: str) -> float:
+    """The number that the text is; NaN where it is none, or too large a one."""
+    number = float(text) if NUMBER.fullmatch(text) else math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def is_within(text: str, bounds: str) -> bool:
+    """Whether the text is a number in a range (``>= 12``, ``< 12``)."""
+    operator, _, end = bounds.partition(" ")
+    number, limit = number_of(text), number_of(end)
+    return (operator == ">=" and number >= limit) or (operator == "<" and number < limit)
 
 
 def countable_pairs(runs: Sequence[RunRecord]) -> list[list[Pair]]:

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from stepwell_api.insight.deciding import Claim, decide
-from stepwell_api.insight.finding import Finding, Kind
+from stepwell_api.insight.finding import Finding, Kind, identity_of
 from stepwell_api.insight.frame import Frame
 from stepwell_api.insight.sample import Sample
 from stepwell_api.insight.thresholds import DEFAULTS, Thresholds
@@ -61,10 +61,9 @@ def suggest(sample: Sample, limits: Thresholds = DEFAULTS) -> list[Suggestion]:
 
 def suggestion_id(agent_id: str, finding: Finding) -> str:
     """The same for the same agent, kind and target; a time counts by its day, which more data does not move."""
-    target = {key: value[:10] if key == "since" else value for key, value in finding.target.items()}
+    target = {key: value[:10] if key == "since" else value for key, value in identity_of(finding).items()}
     if target.get("version"):
         target.pop("since", None)
-    target.pop("error_type", None)
     identity = orjson.dumps([agent_id, finding.kind.value, target], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(identity).hexdigest()[:20]
 

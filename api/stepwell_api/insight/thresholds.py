@@ -5,6 +5,8 @@
 
 from dataclasses import dataclass
 
+from stepwell_storage.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -72,3 +74,12 @@ class Thresholds:
 
 
 DEFAULTS = Thresholds()
+
+
+def limits_of(settings: Settings) -> Thresholds:
+    """The numbers with those of the server's settings."""
+    return Thresholds(
+        min_executions=settings.suggest_min_executions,
+        min_group=settings.suggest_min_group,
+        false_discovery_rate=settings.suggest_false_discovery_rate,
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from stepwell_api.insight.finding import Finding, Kind
+from stepwell_api.insight.finding import Finding, Kind, is_range
 
 Words = tuple[str, str]
 """Title, detail."""
@@ -61,9 +61,13 @@ def _timeouts(target: Mapping[str, Any], figures: Mapping[str, Any]) -> Words:
 
 def _input(target: Mapping[str, Any], figures: Mapping[str, Any]) -> Words:
     key, value = target["input_key"], target["input_value"]
-    what = f"{key} = {value}" if value is not None else f"the input {key}"
+    what = f"with the input {key}"
+    if figures.get("is_missing"):
+        what = f"without the input {key}"
+    elif value is not None:
+        what = f"with {key} {value}" if is_range(figures) else f"with {key} = {value}"
     return (
-        f"Runs with {what} fail more often",
+        f"Runs {what} fail more often",
         f"{_percent(figures['failure_rate_with'])} of them fail, {_percent(figures['failure_rate_without'])} of the "
         "others. Check this input before the run, or handle it.",
     )

@@ -25,8 +25,8 @@ class InputPattern(BaseModel):
 
     input_key: str = Field(description="Key of the input; a key within another by its dotted path")
     input_value: str | None = Field(
-        description="The key's value as text, numbers and ids masked where it has many; null for all runs whose input "
-        "has the key, whatever its value"
+        description="The key's value as text, numbers and ids masked where it has many; a range of numbers (`>= 12`) "
+        "where a suggestion is about one; null for all runs whose input has the key, whatever its value"
     )
     usage_count: int = Field(description="Runs; an estimate where `sample.is_exact` is false")
     success_rate: float = Field(description="Fraction from 0 to 1 of these runs, those still running included")

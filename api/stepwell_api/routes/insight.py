@@ -18,6 +18,7 @@ from stepwell_api.failure_clusters import Cluster
 from stepwell_api.insight import decisions
 from stepwell_api.insight.cache import Hours, Kept
 from stepwell_api.insight.occurrence import Stretches
+from stepwell_api.insight.thresholds import limits_of
 from stepwell_api.models.failures import FailurePage
 from stepwell_api.models.patterns import Patterns
 from stepwell_api.pagination import Position, question_of, write_cursor
@@ -59,14 +60,14 @@ async def get_agent_patterns(
         kept = await read_kept(serving, connection, parameters, question, hours)
         # The one works in a thread while the other waits for the database.
         found, _ = await asyncio.gather(
-            suggestions_of(kept), _count(connection, question, edges, hours, parameters.tz, kept)
+            suggestions_of(serving, kept), _count(connection, question, edges, hours, parameters.tz, kept)
         )
         suggestions = await decisions.decided(connection, question, found)
     answer = {
         **_window(question),
         "tz": parameters.tz.key,
         "hourly_patterns": kept.counted[parameters.tz.key],
-        "input_patterns": await kept.once("inputs", lambda: patterns.input_patterns(kept.reading)),
+        "input_patterns": await kept.once("inputs", lambda: patterns.input_patterns(kept.reading, found)),
         "sample": patterns.sample_of(kept.reading),
         **kept.counted[Kind],
         "optimization_suggestions": suggestions,
@@ -161,12 +162,13 @@ async def _clusters(
     return clusters, items
 
 
-async def suggestions_of(kept: Kept) -> list[dict[str, Any]]:
+async def suggestions_of(serving: Context, kept: Kept) -> list[dict[str, Any]]:
     """The suggestions for what was read, worked out once."""
     # Imported at the first need: the tests' libraries take a while, and not every process that serves is asked.
     from stepwell_api.insight.suggestions import suggest
 
-    found: list[dict[str, Any]] = await kept.once("suggestions", lambda: suggest(kept.reading.sample))
+    limits = limits_of(serving.settings)
+    found: list[dict[str, Any]] = await kept.once("suggestions", lambda: suggest(kept.reading.sample, limits))
     return found
 
 

@@ -41,7 +41,8 @@ async def list_suggestions(
     """What to change about the agent, as far as the runs of the window support it, the most severe first.
 
     Nothing is said of fewer than 50 runs. Every claim is significant at 1 %, corrected for all hypotheses that were
-    tested for the agent, and large enough to act on; of several that have one cause, the most specific is told.
+    tested for the agent, and large enough to act on; of several that have one cause, the most specific is told. Both
+    numbers are settings of the server.
     """
     question = question_about(workspace_id, agent_id, parameters)
     items = await _read(serving, question, parameters, parameters.state or decisions.SHOWN)
@@ -109,5 +110,5 @@ async def _read(
         if not hours:
             await refuse_unknown(connection, question)
         kept = await read_kept(serving, connection, parameters, question, hours)
-        found = await suggestions_of(kept)
+        found = await suggestions_of(serving, kept)
         return await decisions.decided(connection, question, found, states, with_over=with_over)

@@ -250,7 +250,8 @@ export interface paths {
          * @description What to change about the agent, as far as the runs of the window support it, the most severe first.
          *
          *     Nothing is said of fewer than 50 runs. Every claim is significant at 1 %, corrected for all hypotheses that were
-         *     tested for the agent, and large enough to act on; of several that have one cause, the most specific is told.
+         *     tested for the agent, and large enough to act on; of several that have one cause, the most specific is told. Both
+         *     numbers are settings of the server.
          */
         get: operations["list_suggestions"];
         put?: never;
@@ -3207,7 +3208,7 @@ export interface components {
             input_key: string;
             /**
              * Input Value
-             * @description The key's value as text, numbers and ids masked where it has many; null for all runs whose input has the key, whatever its value
+             * @description The key's value as text, numbers and ids masked where it has many; a range of numbers (`>= 12`) where a suggestion is about one; null for all runs whose input has the key, whatever its value
              */
             input_value: string | null;
             /**
