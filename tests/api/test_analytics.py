@@ -224,6 +224,20 @@ async def test_numbers_by_hand(api: httpx.AsyncClient, database_url: str) -> Non
     assert answer["durations"][0]["from_ms"] == 100.0
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pytest.param([{"status": "success", "duration_ms": 5.0, "cost_usd": 0.25}], id="single run"),
+        pytest.param([{"status": "failed", "duration_ms": 5.0, "error_type": name} for name in "EEF"], id="all failed"),
+        pytest.param([{"status": "running", "prompt_tokens": 7}] * 3, id="running only"),
+    ],
+)
+async def test_few_runs_equal_the_rows(api: httpx.AsyncClient, database_url: str, columns: list[Row]) -> None:
+    rows = [make_run(number, **told) for number, told in enumerate(columns)]
+    await store_runs(database_url, rows)
+    check(await ask(api, url_of("planner")), rows, [])
+
+
 async def test_agent_without_runs_in_the_window(api: httpx.AsyncClient, database_url: str) -> None:
     await store_runs(database_url, [make_run(1, start_time=NOON - 40 * ONE_DAY, duration_ms=1.0)])
     answer = await ask(api, url_of("planner"))

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
@@ -30,12 +30,20 @@ _CHECKS: Final[Mapping[Kind, str]] = {
     Kind.BOTTLENECK_STEP: "patterns",
     Kind.UNDERPERFORMING_PATH: "patterns",
     Kind.FAILING_INPUT: "patterns",
+    Kind.FLAKY_STEP: "patterns",
+    Kind.RETRY_WASTE: "patterns",
     Kind.FAILING_STEP: "failures",
-    Kind.TOKEN_GROWTH: "analytics",
+    Kind.TIMEOUT_RISK: "failures",
+    Kind.TOKEN_GROWTH: "compare",
     Kind.LATENCY_REGRESSION: "compare",
     Kind.FAILURE_REGRESSION: "compare",
 }
 """Kind → the endpoint of the agent that shows its figures; the others are shown by their example runs."""
+_STATUSES: Final[Mapping[Kind, Sequence[str]]] = {
+    Kind.FAILING_STEP: ("failed", "timeout"),
+    Kind.TIMEOUT_RISK: ("timeout",),
+}
+"""How the runs ended whose failures are to be shown."""
 
 _OF_STEPS: Final = frozenset(
     (
@@ -147,19 +155,21 @@ def check_of(frame: Frame, finding: Finding) -> str:
     """The call of the API that shows the figures: of the agent where an endpoint has them, else of an example."""
     sample = frame.sample
     endpoint = _CHECKS.get(finding.kind)
-    if endpoint is None:
+    if endpoint is None or finding.figures.get("grows") == "within runs":
         first = frame.runs[finding.examples[0]].execution_id if finding.examples else ""
         return f"/api/v1/executions/{quote(first, safe='')}/steps"
     window = [("from", _time(sample.start)), ("to", _time(sample.stop))]
     filters = [("environment", name) for name in sample.environment] + [("version", name) for name in sample.version]
-    asked = _sides(finding, sample) if endpoint == "compare" else [*window, *filters]
+    more = [*(("status", status) for status in _STATUSES.get(finding.kind, ())), ("limit", "1000")]
+    asked = [*(_sides(finding, sample) if endpoint == "compare" else window), *filters, *more]
     return f"/api/v1/agents/{quote(sample.agent_id, safe='')}/{endpoint}?{urlencode(asked)}"
 
 
 def _sides(finding: Finding, sample: Sample) -> list[tuple[str, str]]:
-    """Before and after the shift, as two windows."""
-    since = finding.target["since"]
-    return [("a", f"window:{_time(sample.start)}/{since}"), ("b", f"window:{since}/{_time(sample.stop)}")]
+    """Before and after the shift, or the two ends of what grows, as two windows."""
+    until = finding.figures.get("first_quarter_until") or finding.target["since"]
+    since = finding.figures.get("last_quarter_from") or finding.target["since"]
+    return [("a", f"window:{_time(sample.start)}/{until}"), ("b", f"window:{since}/{_time(sample.stop)}")]
 
 
 def _time(time: Any) -> str:

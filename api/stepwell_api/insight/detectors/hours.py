@@ -151,6 +151,7 @@ def _finding(frame: Frame, limits: Thresholds, load: _Load, hours: list[int], *,
         int(load.counts.sum()),
         {
             "load_lift": lift,
+            "executions_in_hours": int(load.counts[:, hours].sum()),
             "duration_ratio": slowdown,
             "failure_rate_in_hours": rate,
             "failure_rate_otherwise": other_rate,

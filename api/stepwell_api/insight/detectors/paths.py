@@ -13,7 +13,7 @@ import numpy as np
 
 from stepwell_api.insight.finding import Finding, Kind, Saving, Toll
 from stepwell_api.insight.frame import Frame, Mask, RunFacts
-from stepwell_api.insight.sample import StepRecord
+from stepwell_api.insight.sample import RunRecord, StepRecord
 from stepwell_api.insight.significance import Numbers, can_show, fisher_greater, rank_sum_above
 from stepwell_api.insight.thresholds import Thresholds
 from stepwell_storage.fold.path import LOGICAL_ROLES
@@ -37,12 +37,14 @@ def find(frame: Frame, limits: Thresholds) -> Iterator[Finding]:
     told: list[tuple[Names, Finding]] = []
     for is_of_step, names, group, others in (*_by_step(taken, limits), *_by_path(taken, limits)):
         target = {"execution_path": _stored_path(frame, taken.by_path[names])}
+        alone = frame.weight_of(frame.mask({i for i in range(len(frame.runs)) if _is_on(frame.runs[i], target)}))
         for finding in _findings(frame, limits, target, group, others):
             alike = [path for path, other in told if other.tolls == finding.tolls]
             is_news = finding.holds and not _is_shared(taken, limits, names, alike, finding.tolls)
             if is_of_step and told:
                 is_news = is_news and _stands_alone(frame, limits, finding, told)
-            yield replace(finding, holds=is_news)
+            figures = {**finding.figures, "executions_told_as_this_path": alone}
+            yield replace(finding, holds=is_news, figures=figures)
             if is_news and finding.p_value <= limits.false_discovery_rate:
                 told.append((names, finding))
 
@@ -223,6 +225,11 @@ def _drop_repetition(parts: list[str]) -> None:
         if parts[-length:] == parts[-2 * length : -length]:
             del parts[-length:]
             return
+
+
+def _is_on(run: RunRecord, target: Mapping[str, str]) -> bool:
+    """Whether the run itself tells the path, loops counted and side by side as they began."""
+    return run.path == target["execution_path"]
 
 
 def _stored_path(frame: Frame, runs: Sequence[int]) -> str:

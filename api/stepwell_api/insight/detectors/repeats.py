@@ -23,6 +23,8 @@ class _Repeats:
 
     calls: int = 0
     failures: int = 0
+    repetitions: int = 0
+    """Of its calls."""
     chains: int = 0
     recovered: int = 0
     helped: dict[int, float] = field(default_factory=dict)
@@ -73,6 +75,7 @@ def _repeats(frame: Frame) -> Mapping[str, _Repeats]:
 def _count(repeats: _Repeats, run: int, chain: Sequence[Call]) -> None:
     failed = [call for call in chain if call.step.status in BAD]
     repeats.calls += len(chain)
+    repeats.repetitions += sum(call.step.attempt > 1 for call in chain)
     repeats.failures += len(failed)
     if len(chain) < 2:
         return
@@ -133,6 +136,7 @@ def _wasted(frame: Frame, limits: Thresholds, name: str, repeats: _Repeats) -> F
         {
             "repeated": repeats.chains,
             "recovered": repeats.recovered,
+            "repetitions": repeats.repetitions,
             "share_of_executions": share,
             "wasted_ms": sum(repeats.wasted.values()),
         },

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,13 @@ def _trend(frame: Frame, limits: Thresholds, unit: str, amounts: Numbers, known:
         "rank correlation (Spearman) with time, beside hours and kinds of day, of the tokens of successful runs",
         ratio >= limits.token_growth and days >= limits.min_regression_days,
         len(values),
-        {f"median_{unit}_at_start": before, f"median_{unit}_at_end": after, "ratio": ratio, "grows": "over time"},
+        {
+            f"median_{unit}_at_start": before,
+            f"median_{unit}_at_end": after,
+            "ratio": ratio,
+            "grows": "over time",
+            **_quarters(frame, unit, amounts, known),
+        },
         frozenset((Toll.TOKENS, Toll.TIME)),
         frame.at(touched),
         frame.newest(touched),
@@ -70,6 +77,21 @@ def _trend(frame: Frame, limits: Thresholds, unit: str, amounts: Numbers, known:
             float(excess.sum()) * frame.scale(known) * (price if unit == "tokens" else 1.0),
         ),
     )
+
+
+def _quarters(frame: Frame, unit: str, amounts: Numbers, known: Mask) -> Mapping[str, Any]:
+    """Where the compared ends of the window lie, and the means of all runs in them."""
+    chosen = frame.indexes(known)
+    count = max(int(len(chosen) * ENDS), 1)
+    until, since = frame.runs[chosen[count]].start, frame.runs[chosen[-count]].start
+    early = np.array([run.start < until for run in frame.runs]) & np.isfinite(amounts)
+    late = np.array([run.start >= since for run in frame.runs]) & np.isfinite(amounts)
+    return {
+        "first_quarter_until": until.isoformat().replace("+00:00", "Z"),
+        "last_quarter_from": since.isoformat().replace("+00:00", "Z"),
+        f"mean_{unit}_in_first_quarter": float(np.average(amounts[early], weights=frame.weight[early])),
+        f"mean_{unit}_in_last_quarter": float(np.average(amounts[late], weights=frame.weight[late])),
+    }
 
 
 def _ends(values: Numbers, times: Numbers) -> tuple[Numbers, Numbers]:
