@@ -15,7 +15,7 @@ def key(number: int) -> Key:
     return LOCAL_WORKSPACE_ID, number.to_bytes(16)
 
 
-def trace(number: int, *, ms_ago: int = 0, spans: int = 1, may_end_run: bool = False) -> DirtyTrace:
+def trace(number: int, *, ms_ago: int = 50, spans: int = 1, may_end_run: bool = False) -> DirtyTrace:
     return DirtyTrace(key(number), [number], spans, NOW - timedelta(milliseconds=ms_ago), may_end_run)
 
 
@@ -28,6 +28,15 @@ def test_finished_runs_go_before_new_ones_and_these_before_those_that_grow() -> 
     rests = Rests()
     rests.folded({key(1): Folded(0.001, 1)}, NOW_S - 0.3)
     assert chosen([trace(1, ms_ago=30), trace(2, ms_ago=20), trace(3, may_end_run=True)], rests) == [3, 2, 1]
+
+
+def test_runs_that_go_on_wait_a_moment_for_company_and_a_finished_one_takes_them_along() -> None:
+    new = trace(1, ms_ago=10)
+    assert next_batch([new], Rests(), (), now_s=NOW_S, now=NOW) == ([], 0.03)
+    assert chosen([trace(1, ms_ago=40)]) == [1]
+    assert chosen([new, trace(2, ms_ago=0, may_end_run=True)]) == [2, 1]
+    assert chosen([trace(number, ms_ago=10) for number in range(FEW_TRACES)]) == list(range(FEW_TRACES))
+    assert chosen([trace(1, ms_ago=-5_000)]) == [1]
 
 
 def test_what_waits_for_long_goes_first() -> None:

@@ -17,6 +17,8 @@ FEW_STEPS: Final = 2_000
 SHARE: Final = 4
 """Of what is due, a batch takes one part in so many, from `FEW_TRACES` to `folding.MAX_TRACES`."""
 OVERDUE: Final = timedelta(seconds=1)
+GATHER: Final = timedelta(milliseconds=40)
+"""Where no run may be over, traces wait as long for others to be folded with: each fold costs something by itself."""
 MANY_MARKS: Final = folding.MAX_MARKS
 
 
@@ -39,9 +41,21 @@ def next_batch(
     due = [trace for trace, wait_s in zip(free, waits_s, strict=True) if not wait_s]
     if not due:
         return [], min(waits_s, default=float("inf"))
+    gather_s = _gather_s(due, now)
+    if gather_s:
+        return [], gather_s
     due.sort(key=lambda trace: _rank(trace, rests, now))
     many = min(max(len(due) // SHARE, FEW_TRACES), folding.MAX_TRACES)
     return _batch(due, rests, many, FEW_STEPS * many // FEW_TRACES), 0.0
+
+
+def _gather_s(due: Sequence[DirtyTrace], now: datetime) -> float:
+    """How long what is due waits for company yet."""
+    if len(due) >= FEW_TRACES or any(trace.may_end_run for trace in due):
+        return 0.0
+    waited = now - min(trace.marked_at for trace in due)
+    # Less than nothing where the database's clock is ahead of ours.
+    return (GATHER - waited).total_seconds() if timedelta(0) <= waited < GATHER else 0.0
 
 
 def _rank(trace: DirtyTrace, rests: Rests, now: datetime) -> tuple[int, datetime]:
