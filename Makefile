@@ -4,7 +4,7 @@ bin := .venv/bin
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
 
-.PHONY: help env up test lint types demo bench fuzz lock
+.PHONY: help env up test lint types docs demo bench fuzz lock
 
 env:  ## the environment in .venv, as requirements.lock says
 	@scripts/setup
@@ -23,6 +23,9 @@ lint: env  ## ruff, the import rules, and the dashboard's sources
 
 types: env  ## mypy --strict
 	@$(bin)/mypy && $(bin)/mypy tests scripts bench
+
+docs: env  ## docs/ as a site, in build/site
+	@NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --quiet --strict
 
 fuzz: env  ## ten minutes of made-up requests, guided by coverage; finds become tests
 	@nice $(bin)/python -m tests.fuzz $(ARGS)
