@@ -4,7 +4,7 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "
 
 import { queryClient } from "./api/cache";
 import { runQuery, timelineQuery } from "./api/runQueries";
-import { readCommon, readCompare, readConnect, readIngest, readPatterns, readRun, readRuns } from "./search";
+import { readCommon, readCompare, readConnect, readFigures, readIngest, readPatterns, readRun, readRuns } from "./search";
 import { NotFound } from "./views/NotFound";
 import { Shell } from "./views/Shell";
 
@@ -13,6 +13,7 @@ const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, va
 const overview = createRoute({
   getParentRoute: () => root,
   path: "/",
+  validateSearch: readFigures,
   component: lazyRouteComponent(() => import("./views/Overview"), "Overview"),
 });
 
@@ -25,6 +26,7 @@ const agent = createRoute({
 const agentOverview = createRoute({
   getParentRoute: () => agent,
   path: "/",
+  validateSearch: readFigures,
   component: lazyRouteComponent(() => import("./views/Agent"), "Agent"),
 });
 

@@ -1,7 +1,7 @@
 /** What every view keeps in the URL: the time it is about, and where the runs come from. */
 import type { Signal } from "./api/ingest";
 import type { RunSort } from "./api/queries";
-import { DEFAULT_RANGE, isRange } from "./time/window";
+import { DEFAULT_RANGE, isRange, lengthMs } from "./time/window";
 import { STATUSES, type StatusWord } from "./ui/Status";
 
 export interface CommonSearch {
@@ -139,4 +139,23 @@ export const SIGNALS: readonly Signal[] = ["traces", "logs", "metrics"];
 export function readIngest(search: Record<string, unknown>): IngestSearch {
   const signal = SIGNALS.find((word) => word === search["signal"]);
   return { ...readCommon(search), ...(signal === undefined ? {} : { signal }) };
+}
+
+/** What figures keep: which resource is drawn, and the stretch whose runs are looked at. */
+export interface FiguresSearch extends CommonSearch {
+  resource?: Resource;
+  spike?: string;
+}
+
+export const RESOURCES = ["tokens", "cost", "credits", "memory", "calls"] as const;
+export type Resource = (typeof RESOURCES)[number];
+
+export function readFigures(search: Record<string, unknown>): FiguresSearch {
+  const resource = RESOURCES.find((word) => word === search["resource"]);
+  const { spike } = search;
+  return {
+    ...readCommon(search),
+    ...(resource === undefined ? {} : { resource }),
+    ...(typeof spike === "string" && isRange(spike) && lengthMs(spike) === null ? { spike } : {}),
+  };
 }

@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, async_playwright
+from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
 from tests.api.test_serving import served
 
 from stepwell_storage.settings import Settings
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+
+# A busy machine may take its time; what never comes fails all the same.
+expect.set_options(timeout=30_000)
 
 
 def find_chromium() -> str:

@@ -37,7 +37,7 @@ async def test_failing_step_is_found_from_the_overview(page: Page, database_url:
     await store_failed_run(database_url)
     await page.goto("/")
     await page.get_by_role("link", name="planner").click()
-    await expect(page.get_by_role("cell", name="DiskError")).to_be_visible()
+    await expect(page.get_by_role("heading", name="DiskError at store")).to_be_visible()
     await page.get_by_role("link", name="Failed runs").click()
     await expect(page.get_by_role("status").filter(has_text="1 runs")).to_be_visible()
     await page.get_by_role("link", name="planner").click()

@@ -16,6 +16,7 @@ export function count(value: Maybe): string {
 /** Milliseconds as `340 ms`, `1.25 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. */
 export function duration(ms: Maybe): string {
   if (ms == null) return UNKNOWN;
+  if (ms === 0) return "0 ms";
   if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`;
   if (ms < 999.5) return `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(ms < 9_995 ? 2 : 1)} s`;

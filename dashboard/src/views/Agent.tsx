@@ -1,84 +1,57 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, getRouteApi } from "@tanstack/react-router";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
 
+import { comparisonQuery } from "../api/comparison";
 import { analyticsQuery } from "../api/queries";
-import { count, duration, percent } from "../format/numbers";
-import { Ago } from "../ui/Ago";
-import { Bar } from "../ui/Bar";
-import { Failure as FailureNotice, Notice } from "../ui/Notice";
-import { Panel } from "../ui/Panel";
-import { type Column, Table } from "../ui/Table";
+import { rangeOf, windowOf } from "../time/window";
+import { Failure, Notice } from "../ui/Notice";
 import { Waiting } from "../ui/Waiting";
 import { useScope } from "../ui/scope";
 import { Charts, MetricCards } from "./Figures";
 import styles from "./Page.module.css";
 import { Suggestions } from "./Suggestions";
-import type { Analytics } from "./figures";
+import { Failures } from "./agent/Failures";
+import { Spike } from "./agent/Spike";
+import { Timeline } from "./agent/Timeline";
+import { wholeHours } from "./agent/stretch";
+import { periodsOf } from "./compare/sides";
 
 const route = getRouteApi("/agents/$agentId/");
 
-/** One agent: is it healthy, what changed, what fails. */
+/** One agent: is it healthy, what changed, what fails, what to do. */
 export function Agent() {
   const { agentId } = route.useParams();
+  const { spike } = route.useSearch();
+  const navigate = useNavigate({ from: "/agents/$agentId/" });
   const scope = useScope();
   const analytics = useQuery(analyticsQuery(agentId, scope));
-  if (analytics.error !== null) return <FailureNotice error={analytics.error} retry={() => void analytics.refetch()} />;
+  const [before, now] = periodsOf(wholeHours(scope.window));
+  const tested = useQuery({ ...comparisonQuery(agentId, before, now, { ...scope, window: wholeHours(scope.window) }), enabled: analytics.data !== undefined });
+  if (analytics.error !== null) return <Failure error={analytics.error} retry={() => void analytics.refetch()} />;
   if (analytics.data === undefined) return <Waiting what="the agent's figures" />;
+  const select = (startMs: number, stopMs: number) => {
+    void navigate({ search: (search) => ({ ...search, spike: rangeOf(startMs, stopMs) }) });
+  };
+  const close = () => {
+    void navigate({ search: ({ spike: _left, ...search }) => search });
+  };
+  const stretch = spike === undefined ? null : windowOf(spike, 0);
   return (
     <div className={styles.page}>
-      <MetricCards analytics={analytics.data} />
+      <MetricCards analytics={analytics.data} tested={tested.data?.figures} />
       {analytics.data.statistics.total_executions === 0 ? (
         <Notice title="This agent had no runs in this time">Choose a longer time above.</Notice>
       ) : (
         <>
           <Suggestions agentId={agentId} scope={scope} />
-          <Charts analytics={analytics.data} />
-          <Panel title="Failures" note="runs that failed, by the type of their error">
-            <Failures agentId={agentId} failures={analytics.data.failure_analysis} />
-          </Panel>
+          {stretch !== null && (
+            <Spike agentId={agentId} scope={scope} startMs={Date.parse(stretch.from)} stopMs={Date.parse(stretch.to)} close={close} />
+          )}
+          <Charts analytics={analytics.data} drag={{ hint: "drag over a spike to see what sets its runs apart", take: select }} />
+          <Timeline agentId={agentId} scope={scope} />
+          <Failures agentId={agentId} scope={scope} />
         </>
       )}
     </div>
   );
-}
-
-type Failure = Analytics["failure_analysis"][number];
-
-function Failures({ agentId, failures }: { agentId: string; failures: readonly Failure[] }) {
-  if (failures.length === 0) return <Notice title="No run failed in this time" />;
-  return (
-    <Table
-      label="Failures by the type of their error"
-      columns={columnsOf(agentId)}
-      rows={failures}
-      keyOf={(failure) => failure.error_type ?? ""}
-    />
-  );
-}
-
-function columnsOf(agentId: string): readonly Column<Failure>[] {
-  return [
-    {
-      id: "error",
-      label: "Error",
-      isName: true,
-      show: ({ error_type: error }) =>
-        error === null ? (
-          "no type told"
-        ) : (
-          <Link to="/executions" search={(search) => ({ ...search, agent: [agentId], error: [error] })}>
-            {error}
-          </Link>
-        ),
-    },
-    { id: "runs", label: "Runs", isNumber: true, show: (failure) => count(failure.count) },
-    { id: "share", label: "Share", isNumber: true, show: (failure) => <Bar share={failure.share} text={percent(failure.share)} /> },
-    {
-      id: "mean",
-      label: "Mean time to failure",
-      isNumber: true,
-      show: (failure) => duration(failure.avg_duration_before_failure),
-    },
-    { id: "last", label: "Last seen", isNumber: true, show: (failure) => <Ago time={failure.last_seen} /> },
-  ];
 }

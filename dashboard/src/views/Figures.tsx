@@ -1,27 +1,19 @@
-import { useNavigate } from "@tanstack/react-router";
 import { useMemo } from "react";
 
 import { cost, count, duration, percent } from "../format/numbers";
-import { rangeOf } from "../time/window";
 import { Histogram } from "../ui/Histogram";
 import { MetricCard } from "../ui/MetricCard";
 import { Panel } from "../ui/Panel";
 import { TimeChart } from "../ui/TimeChart";
 import styles from "./Figures.module.css";
-import {
-  type Analytics,
-  costSeries,
-  durationSeries,
-  everyHour,
-  loadSeries,
-  loadSummary,
-  successOf,
-  tokenSeries,
-} from "./figures";
+import { Resources } from "./Resources";
+import { type Difference, verdictOf } from "./compare/figures";
+import { type Analytics, durationSeries, everyHour, loadSeries, loadSummary, successOf } from "./figures";
 
 /** The headline figures, each with its change against the period before. */
-export function MetricCards({ analytics }: { analytics: Analytics }) {
+export function MetricCards({ analytics, tested }: { analytics: Analytics; tested?: readonly Difference[] | undefined }) {
   const { statistics, change } = analytics;
+  const of = (name: string) => significanceOf(tested, name);
   const tokens = sum(statistics.prompt_tokens, statistics.completion_tokens);
   return (
     <dl className={styles.cards}>
@@ -31,12 +23,13 @@ export function MetricCards({ analytics }: { analytics: Analytics }) {
         change={change.total_executions}
         detail={statistics.running > 0 ? `${count(statistics.running)} running now` : "none running now"}
       />
-      <MetricCard title="Success rate" value={percent(successOf(analytics))} change={change.success_rate} more="better" />
+      <MetricCard title="Success rate" value={percent(successOf(analytics))} change={change.success_rate} more="better" {...of("success_rate")} />
       <MetricCard
         title="Duration, median"
         value={duration(statistics.median_duration)}
         change={change.median_duration}
         more="worse"
+        {...of("median_duration")}
         detail={`mean ${duration(statistics.avg_duration)}`}
       />
       <MetricCard
@@ -44,6 +37,7 @@ export function MetricCards({ analytics }: { analytics: Analytics }) {
         value={duration(statistics.p95_duration)}
         change={change.p95_duration}
         more="worse"
+        {...of("p95_duration")}
         detail={`p99 ${duration(statistics.p99_duration)}`}
       />
       <MetricCard
@@ -64,57 +58,48 @@ export function MetricCards({ analytics }: { analytics: Analytics }) {
   );
 }
 
-/** Load, durations, tokens and cost over time, and how durations are spread. Dragging over a stretch shows that time. */
-export function Charts({ analytics }: { analytics: Analytics }) {
-  const navigate = useNavigate();
-  const { time, load, durations, tokens, costs } = useMemo(() => {
+/** Whether the change of a figure is more than chance, where that was tested. */
+function significanceOf(tested: readonly Difference[] | undefined, name: string): { isSignificant?: boolean } {
+  const difference = tested?.find((each) => each.name === name);
+  if (difference === undefined) return {};
+  const verdict = verdictOf(difference);
+  return verdict === "too few" || verdict === "untested" ? {} : { isSignificant: verdict !== "even" };
+}
+
+interface ChartsProps {
+  analytics: Analytics;
+  /** What happens to a stretch over which somebody has dragged. */
+  drag: { hint: string; take: (startMs: number, stopMs: number) => void };
+}
+
+/** Load, durations and resources over time, and how durations are spread. */
+export function Charts({ analytics, drag }: ChartsProps) {
+  const { time, load, durations } = useMemo(() => {
     const [fromMs, toMs] = [Date.parse(analytics.from), Date.parse(analytics.to)];
     const timesMs = everyHour(analytics.execution_patterns.map((pattern) => pattern.hour));
     return {
       time: { fromMs, toMs, timesMs },
       load: loadSeries(timesMs, analytics),
       durations: durationSeries(timesMs, analytics),
-      tokens: tokenSeries(timesMs, analytics),
-      costs: costSeries(timesMs, analytics),
     };
   }, [analytics]);
-
-  function show(startMs: number, stopMs: number) {
-    void navigate({ to: ".", search: (search) => ({ ...search, range: rangeOf(startMs, stopMs) }) });
-  }
-
   return (
     <div className={styles.charts}>
-      <Panel title="Runs by the hour" note="drag over a stretch to look at it alone">
-        <TimeChart summary={loadSummary(analytics)} {...time} series={load} onDrag={show} />
+      <Panel title="Runs by the hour" note={drag.hint}>
+        <TimeChart summary={loadSummary(analytics)} {...time} series={load} onDrag={drag.take} />
       </Panel>
       <Panel title="Duration by the hour">
         <TimeChart
           summary={`Duration of runs by the hour; p95 over all: ${duration(analytics.statistics.p95_duration)}.`}
           {...time}
           series={durations}
-          onDrag={show}
+          onDrag={drag.take}
         />
       </Panel>
       <Panel title="How long runs take" note="logarithmic scale">
         <Histogram buckets={analytics.durations} />
       </Panel>
-      <Panel title="Tokens by the hour">
-        <TimeChart
-          summary={`${count(analytics.statistics.prompt_tokens)} input and ${count(analytics.statistics.completion_tokens)} output tokens in all.`}
-          {...time}
-          series={tokens}
-          onDrag={show}
-        />
-      </Panel>
-      <Panel title="Cost by the hour">
-        <TimeChart
-          summary={`${cost(analytics.statistics.total_cost_usd)} in all.`}
-          {...time}
-          series={costs}
-          onDrag={show}
-        />
-      </Panel>
+      <Resources analytics={analytics} onDrag={drag.take} />
     </div>
   );
 }

@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 
 import { agentsQuery, analyticsQuery } from "../api/queries";
 import { onlyCommon } from "../search";
+import { rangeOf } from "../time/window";
 import { Failure, Notice } from "../ui/Notice";
 import { Panel } from "../ui/Panel";
 import { Waiting } from "../ui/Waiting";
@@ -14,6 +15,7 @@ import styles from "./Page.module.css";
 /** All agents of the workspace: how they fare together, and each on its own. */
 export function Overview() {
   const scope = useScope();
+  const navigate = useNavigate();
   const analytics = useQuery(analyticsQuery(null, scope));
   const agents = useQuery(agentsQuery(scope));
   const failed = analytics.error ?? agents.error;
@@ -22,6 +24,9 @@ export function Overview() {
   }
   if (analytics.data === undefined || agents.data === undefined) return <Waiting what="the figures" />;
   if (agents.data.total === 0) return <NoRuns />;
+  const show = (startMs: number, stopMs: number) => {
+    void navigate({ to: ".", search: (search) => ({ ...search, range: rangeOf(startMs, stopMs) }) });
+  };
   return (
     <div className={styles.page}>
       <h1>All agents</h1>
@@ -29,7 +34,7 @@ export function Overview() {
       <Panel title="Agents" note={`${agents.data.total} with runs in this time`}>
         <AgentTable agents={agents.data.items} />
       </Panel>
-      <Charts analytics={analytics.data} />
+      <Charts analytics={analytics.data} drag={{ hint: "drag over a stretch to look at it alone", take: show }} />
     </div>
   );
 }

@@ -26,22 +26,22 @@ export function Shell() {
           Stepwell
         </Link>
         <nav aria-label="Main" hidden={isOutside}>
-          <Link to="/" search={onlyCommon} activeProps={{ className: styles.active }} activeOptions={{ exact: true }}>
+          <Link to="/" search={onlyCommon} activeProps={{ className: styles.active }} activeOptions={{ exact: true, includeSearch: false }}>
             Agents
           </Link>
-          <Link to="/executions" search={onlyCommon} activeProps={{ className: styles.active }}>
+          <Link to="/executions" search={onlyCommon} activeProps={{ className: styles.active }} activeOptions={{ includeSearch: false }}>
             Runs
           </Link>
-          <Link to="/live" search={onlyCommon} activeProps={{ className: styles.active }}>
+          <Link to="/live" search={onlyCommon} activeProps={{ className: styles.active }} activeOptions={{ includeSearch: false }}>
             Live
           </Link>
-          <Link to="/ingest" search={onlyCommon} activeProps={{ className: styles.active }}>
+          <Link to="/ingest" search={onlyCommon} activeProps={{ className: styles.active }} activeOptions={{ includeSearch: false }}>
             Ingest
           </Link>
-          <Link to="/connect" search={onlyCommon} activeProps={{ className: styles.active }}>
+          <Link to="/connect" search={onlyCommon} activeProps={{ className: styles.active }} activeOptions={{ includeSearch: false }}>
             Connect
           </Link>
-          <Link to="/settings" search={onlyCommon} activeProps={{ className: styles.active }}>
+          <Link to="/settings" search={onlyCommon} activeProps={{ className: styles.active }} activeOptions={{ includeSearch: false }}>
             Settings
           </Link>
         </nav>

@@ -1,13 +1,12 @@
 /** What the figures of an agent, or of all, look like as cards and series. */
 import type { Schemas } from "../api/client";
-import { cost, count, duration, percent } from "../format/numbers";
+import { count, duration, percent } from "../format/numbers";
 import type { Series } from "../ui/TimeChart";
 
 export type Analytics = Schemas["Analytics"];
 
 const countOf = (value: number | null) => count(value);
 const durationOf = (value: number | null) => duration(value);
-const costOf = (value: number | null) => cost(value);
 
 const HOUR_MS = 3_600_000;
 
@@ -61,25 +60,6 @@ export function durationSeries(timesMs: readonly number[], analytics: Analytics)
       format: durationOf,
     },
   ];
-}
-
-export function tokenSeries(timesMs: readonly number[], analytics: Analytics): Series[] {
-  const rows = analytics.resources;
-  return [
-    { label: "Input tokens", colour: "--info", values: spread(timesMs, rows, (row) => row.prompt_tokens), format: countOf },
-    {
-      label: "Output tokens",
-      colour: "--accent",
-      isDashed: true,
-      values: spread(timesMs, rows, (row) => row.completion_tokens),
-      format: countOf,
-    },
-  ];
-}
-
-export function costSeries(timesMs: readonly number[], analytics: Analytics): Series[] {
-  const rows = analytics.resources;
-  return [{ label: "Cost", colour: "--good", values: spread(timesMs, rows, (row) => row.cost_usd), format: costOf }];
 }
 
 /** A sentence for those who do not see the chart. */

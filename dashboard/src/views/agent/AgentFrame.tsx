@@ -15,13 +15,13 @@ export function AgentFrame() {
       <header className={styles.header}>
         <h1>{agentId}</h1>
         <nav aria-label="Of this agent" className={styles.tabs}>
-          <Link to="/agents/$agentId" params={{ agentId }} search={onlyCommon} activeProps={active} activeOptions={{ exact: true }}>
+          <Link to="/agents/$agentId" params={{ agentId }} search={onlyCommon} activeProps={active} activeOptions={{ exact: true, includeSearch: false }}>
             Overview
           </Link>
-          <Link to="/agents/$agentId/patterns" params={{ agentId }} search={onlyCommon} activeProps={active}>
+          <Link to="/agents/$agentId/patterns" params={{ agentId }} search={onlyCommon} activeProps={active} activeOptions={{ includeSearch: false }}>
             Patterns
           </Link>
-          <Link to="/agents/$agentId/compare" params={{ agentId }} search={onlyCommon} activeProps={active}>
+          <Link to="/agents/$agentId/compare" params={{ agentId }} search={onlyCommon} activeProps={active} activeOptions={{ includeSearch: false }}>
             Compare
           </Link>
           <Link to="/executions" search={(search) => ({ ...onlyCommon(search), agent: [agentId] })}>
