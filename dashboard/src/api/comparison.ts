@@ -3,6 +3,10 @@ import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { client, dataOf } from "./client";
 import { type Scope, scopeQuery } from "./queries";
+import type { paths } from "./schema";
+
+/** Taken by its address: the API has another comparison, of a figure with a limit. */
+export type Comparison = paths["/api/v1/agents/{agent_id}/compare"]["get"]["responses"]["200"]["content"]["application/json"];
 
 const FRESH_MS = 60_000;
 

@@ -1,8 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
-import type { Schemas } from "../../api/client";
-import { comparisonQuery } from "../../api/comparison";
+import { type Comparison, comparisonQuery } from "../../api/comparison";
 import { failuresQuery } from "../../api/failures";
 import type { Scope } from "../../api/queries";
 import { count, percent } from "../../format/numbers";
@@ -75,8 +74,6 @@ export function Spike({ agentId, scope, startMs, stopMs, close }: Props) {
     </Panel>
   );
 }
-
-type Comparison = Schemas["Comparison"];
 
 /** Sentences, the surest first. */
 function findings({ a, b, figures, steps, paths }: Comparison): string[] {

@@ -1,8 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 
-import type { Schemas } from "../../api/client";
-import { comparisonQuery, facetsQuery } from "../../api/comparison";
+import { type Comparison, comparisonQuery, facetsQuery } from "../../api/comparison";
 import { count } from "../../format/numbers";
 import { Failure, Notice } from "../../ui/Notice";
 import { Waiting } from "../../ui/Waiting";
@@ -16,7 +15,6 @@ import { meaningOf, signed, verdictOf } from "./figures";
 import { type Side, chosenOf, nameOf, partsOf, periodsOf } from "./sides";
 
 const route = getRouteApi("/agents/$agentId/compare");
-type Comparison = Schemas["Comparison"];
 
 /** Two sides of an agent's runs: periods, versions, environments, models, or two single runs. */
 export function Compare() {
