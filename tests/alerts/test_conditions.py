@@ -13,7 +13,7 @@ from tests.api.rows import Row, make_run, store_runs
 from stepwell_api.alerts import sighting
 from stepwell_api.alerts.clusters import onsets
 from stepwell_api.alerts.conditions import floor
-from stepwell_api.alerts.rules import Comparison, Condition, Figure, Rule, RuleKind, Severity
+from stepwell_api.alerts.rules import Comparator, Condition, Figure, Rule, RuleKind, Severity
 from stepwell_storage.database import connect
 from stepwell_storage.keys import LOCAL_WORKSPACE_ID
 from stepwell_storage.rollups.compaction import compact
@@ -84,11 +84,11 @@ def fires_at(condition: Condition, rows: Sequence[Row], moment: datetime) -> boo
 
         value, samples = within(at - condition.window, at)
         before, samples_before = within(at - 2 * condition.window, at - condition.window)
-        if condition.comparison is Comparison.RISES_BY:
+        if condition.comparison is Comparator.RISES_BY:
             enough = min(samples, samples_before) >= condition.min_samples
             return enough and value >= before * (1 + condition.threshold) and value != before
         is_beyond = (
-            value > condition.threshold if condition.comparison is Comparison.ABOVE else value < condition.threshold
+            value > condition.threshold if condition.comparison is Comparator.ABOVE else value < condition.threshold
         )
         return samples >= condition.min_samples and is_beyond
 

@@ -86,6 +86,7 @@ async def test_document_is_well_formed(document: Any) -> None:
     assert document["openapi"].startswith("3.1")
     schemas = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
     assert set(references(document)) <= schemas
+    assert [name for name in schemas if "__" in name] == [], "two models of one name"
 
 
 async def test_every_route_is_documented(document: Any) -> None:

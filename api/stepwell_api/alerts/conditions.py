@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from stepwell_api.alerts.rules import Comparison, Condition, Figure
+from stepwell_api.alerts.rules import Comparator, Condition, Figure
 from stepwell_storage.rollups import histogram
 
 Numbers = npt.NDArray[np.float64]
@@ -115,7 +115,7 @@ def episodes(condition: Condition, points: Points) -> list[Episode]:
     found = []
     for begin, end in zip(changes[::2].tolist(), changes[1::2].tolist(), strict=True):
         held = points.values[begin:end]
-        falls = condition.comparison in (Comparison.BELOW, Comparison.FALLS_BY)
+        falls = condition.comparison in (Comparator.BELOW, Comparator.FALLS_BY)
         worst = begin + int(np.nanargmin(held) if falls else np.nanargmax(held))
         fired_at = points.times[begin]
         ended_at = points.times[end] if end < len(points.times) else None
@@ -126,14 +126,14 @@ def episodes(condition: Condition, points: Points) -> list[Episode]:
 def _compared(condition: Condition, values: Numbers, before: Numbers) -> Flags:
     limit: Numbers | float = condition.threshold
     if condition.is_relative:
-        sign = 1.0 if condition.comparison is Comparison.RISES_BY else -1.0
+        sign = 1.0 if condition.comparison is Comparator.RISES_BY else -1.0
         limit = before * (1.0 + sign * condition.threshold)
     with np.errstate(invalid="ignore"):
-        if condition.comparison is Comparison.ABOVE:
+        if condition.comparison is Comparator.ABOVE:
             return np.asarray(values > limit, dtype=np.bool_)
-        if condition.comparison is Comparison.BELOW:
+        if condition.comparison is Comparator.BELOW:
             return np.asarray(values < limit, dtype=np.bool_)
-        crossed = values >= limit if condition.comparison is Comparison.RISES_BY else values <= limit
+        crossed = values >= limit if condition.comparison is Comparator.RISES_BY else values <= limit
         return np.asarray(np.logical_and(crossed, values != before), dtype=np.bool_)
 
 

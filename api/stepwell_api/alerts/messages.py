@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from stepwell_api.alerts.conditions import Points
-from stepwell_api.alerts.rules import Comparison, Condition, Figure, Rule
+from stepwell_api.alerts.rules import Comparator, Condition, Figure, Rule
 
 MARKS: Final = {"info": "ℹ️", "warning": "⚠️", "critical": "🔥"}
 RESOLVED_MARK: Final = "✅"
@@ -91,7 +91,7 @@ def _compared(condition: Condition, value: float, before: float) -> str:
     told = _told(condition.figure, value)
     if not condition.is_relative:
         return f"is {told}, {condition.comparison.value} {_told(condition.figure, condition.threshold)}"
-    verb = "rose" if condition.comparison is Comparison.RISES_BY else "fell"
+    verb = "rose" if condition.comparison is Comparator.RISES_BY else "fell"
     return f"{verb} from {_told(condition.figure, before)} to {told}"
 
 

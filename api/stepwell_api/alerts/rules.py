@@ -24,7 +24,7 @@ class RuleKind(StrEnum):
     NEW_FAILURE = "new_failure"
 
 
-class Comparison(StrEnum):
+class Comparator(StrEnum):
     """How a figure is compared."""
 
     ABOVE = "above"
@@ -92,7 +92,7 @@ class Condition:
     """When a rule about a figure holds."""
 
     figure: Figure
-    comparison: Comparison
+    comparison: Comparator
     threshold: float
     window: timedelta
     lasting: timedelta = timedelta(0)
@@ -109,14 +109,14 @@ class Condition:
     @property
     def is_relative(self) -> bool:
         """Whether the window is compared with the one before."""
-        return self.comparison in (Comparison.RISES_BY, Comparison.FALLS_BY)
+        return self.comparison in (Comparator.RISES_BY, Comparator.FALLS_BY)
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> "Condition":
         """From what is stored."""
         return cls(
             figure=Figure(told["figure"]),
-            comparison=Comparison(told["comparison"]),
+            comparison=Comparator(told["comparison"]),
             threshold=told["threshold"],
             window=timedelta(seconds=told["window_s"]),
             lasting=timedelta(seconds=told["for_s"]),

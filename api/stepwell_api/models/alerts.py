@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stepwell_api.alerts.rules import Comparison, Figure, RuleKind, Severity
+from stepwell_api.alerts.rules import Comparator, Figure, RuleKind, Severity
 from stepwell_api.parameters import Text
 from stepwell_api.times import Time
 
@@ -18,7 +18,7 @@ class FigureCondition(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     figure: Figure
-    comparison: Comparison = Field(
+    comparison: Comparator = Field(
         description="`above` or `below` the threshold; `rises_by` or `falls_by` it as a fraction of the window before"
     )
     threshold: float = Field(allow_inf_nan=False, description="In the figure's unit; rates are fractions from 0 to 1")

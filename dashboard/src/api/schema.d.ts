@@ -1129,7 +1129,7 @@ export interface components {
             agent_id: string | null;
             /** Environment */
             environment: string | null;
-            figure: components["schemas"]["FigureCondition-Output"] | null;
+            figure: components["schemas"]["FigureCondition"] | null;
             regression: components["schemas"]["RegressionCondition"] | null;
             new_failure: components["schemas"]["NewFailureCondition"] | null;
             severity: components["schemas"]["Severity"];
@@ -1517,7 +1517,7 @@ export interface components {
             agent_id?: string | null;
             /** Environment */
             environment?: string | null;
-            figure?: components["schemas"]["FigureCondition-Input"] | null;
+            figure?: components["schemas"]["FigureCondition"] | null;
             regression?: components["schemas"]["RegressionCondition"] | null;
             new_failure?: components["schemas"]["NewFailureCondition"] | null;
             severity?: components["schemas"]["Severity"] | null;
@@ -1558,6 +1558,12 @@ export interface components {
              */
             has_new_secret: boolean;
         };
+        /**
+         * Comparator
+         * @description How a figure is compared.
+         * @enum {string}
+         */
+        Comparator: "above" | "below" | "rises_by" | "falls_by";
         /**
          * ComparedSide
          * @description One side.
@@ -1600,10 +1606,29 @@ export interface components {
         };
         /**
          * Comparison
-         * @description How a figure is compared.
-         * @enum {string}
+         * @description Two sides of an agent's runs.
          */
-        "Comparison-Input": "above" | "below" | "rises_by" | "falls_by";
+        Comparison: {
+            a: components["schemas"]["ComparedSide"];
+            b: components["schemas"]["ComparedSide"];
+            /**
+             * Figures
+             * @description Durations in milliseconds, shares of finished runs, tokens, cost in US dollars, steps; of two executions their own figures
+             */
+            figures: components["schemas"]["FigureDifference"][];
+            /**
+             * Steps
+             * @description Those that differ most surely first
+             */
+            steps: components["schemas"]["StepDifference"][];
+            /**
+             * Paths
+             * @description Those that differ most surely first
+             */
+            paths: components["schemas"]["PathDifference"][];
+            /** @description Of two executions the first step at which they part; null where they took the same steps */
+            divergence: components["schemas"]["Divergence"] | null;
+        };
         /**
          * Contrast
          * @description A trait that runs of the cluster have more often than successful ones.
@@ -2765,47 +2790,10 @@ export interface components {
          * FigureCondition
          * @description When a rule about a figure holds.
          */
-        "FigureCondition-Input": {
+        FigureCondition: {
             figure: components["schemas"]["Figure"];
             /** @description `above` or `below` the threshold; `rises_by` or `falls_by` it as a fraction of the window before */
-            comparison: components["schemas"]["Comparison-Input"];
-            /**
-             * Threshold
-             * @description In the figure's unit; rates are fractions from 0 to 1
-             */
-            threshold: number;
-            /**
-             * Window S
-             * @description Of which runs, by their start: a multiple of 300 up to two hours; above, and for steps, of 3600
-             * @default 3600
-             */
-            window_s: number;
-            /**
-             * For S
-             * @description How long it has to hold before the rule fires
-             * @default 0
-             */
-            for_s: number;
-            /**
-             * Min Samples
-             * @description Runs or calls that the figure has to be of
-             * @default 0
-             */
-            min_samples: number;
-            /**
-             * Step Name
-             * @description For figures of a step
-             */
-            step_name?: string | null;
-        };
-        /**
-         * FigureCondition
-         * @description When a rule about a figure holds.
-         */
-        "FigureCondition-Output": {
-            figure: components["schemas"]["Figure"];
-            /** @description `above` or `below` the threshold; `rises_by` or `falls_by` it as a fraction of the window before */
-            comparison: components["schemas"]["stepwell_api__alerts__rules__Comparison"];
+            comparison: components["schemas"]["Comparator"];
             /**
              * Threshold
              * @description In the figure's unit; rates are fractions from 0 to 1
@@ -4258,7 +4246,7 @@ export interface components {
              */
             environment?: string | null;
             /** @description For the kind `figure` */
-            figure?: components["schemas"]["FigureCondition-Input"] | null;
+            figure?: components["schemas"]["FigureCondition"] | null;
             /** @description For the kind `regression` */
             regression?: components["schemas"]["RegressionCondition"] | null;
             /** @description For the kind `new_failure` */
@@ -5108,37 +5096,6 @@ export interface components {
         WorkspaceRequest: {
             /** Name */
             name: string;
-        };
-        /**
-         * Comparison
-         * @description How a figure is compared.
-         * @enum {string}
-         */
-        stepwell_api__alerts__rules__Comparison: "above" | "below" | "rises_by" | "falls_by";
-        /**
-         * Comparison
-         * @description Two sides of an agent's runs.
-         */
-        stepwell_api__models__comparison__Comparison: {
-            a: components["schemas"]["ComparedSide"];
-            b: components["schemas"]["ComparedSide"];
-            /**
-             * Figures
-             * @description Durations in milliseconds, shares of finished runs, tokens, cost in US dollars, steps; of two executions their own figures
-             */
-            figures: components["schemas"]["FigureDifference"][];
-            /**
-             * Steps
-             * @description Those that differ most surely first
-             */
-            steps: components["schemas"]["StepDifference"][];
-            /**
-             * Paths
-             * @description Those that differ most surely first
-             */
-            paths: components["schemas"]["PathDifference"][];
-            /** @description Of two executions the first step at which they part; null where they took the same steps */
-            divergence: components["schemas"]["Divergence"] | null;
         };
     };
     responses: never;
@@ -8045,7 +8002,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["stepwell_api__models__comparison__Comparison"];
+                    "application/json": components["schemas"]["Comparison"];
                 };
             };
             /** @description A cursor of another list, or a time without its offset from UTC */
