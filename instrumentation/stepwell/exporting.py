@@ -80,7 +80,7 @@ class Exporter:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._round = threading.Lock()
-        self._is_held = False
+        self._is_held = self._is_stuck = False
         self._thread: threading.Thread | None = None
         self._batches = Batches(self.outgoing, self.pace)
         self._buffer = Buffer(self._connect, self.pace.max_buffered_bytes, self.pace.max_batch_spans)
@@ -97,10 +97,11 @@ class Exporter:
     def hold(self) -> None:
         """Waits, for a moment at most, until nothing is being sent; before a fork.
 
-        What is under way then (a call over gRPC, the loading of a module) can never end in the child.
+        What is under way then (a call over gRPC, the loading of a module) can never end in the child. Where that was
+        waited for in vain, further forks do not wait for the same again.
         """
-        if self._round.acquire(timeout=LONGEST_HOLD_S):
-            self._is_held = True
+        self._is_held = self._round.acquire(timeout=0 if self._is_stuck else LONGEST_HOLD_S) or self._is_held
+        self._is_stuck = not self._is_held
 
     def release(self) -> None:
         """Goes on in the parent after a fork."""
@@ -189,6 +190,7 @@ class Exporter:
             try:
                 with self._round:
                     self._work()
+                self._is_stuck = False
             except Exception as error:
                 notices.count("export_failed", "Sending spans failed: %s: %s", type(error).__name__, error)
 

@@ -154,3 +154,28 @@ def test_memory_is_bounded_while_the_backend_is_away() -> None:
     told = json.loads(done.stdout)
     assert told["counts"]["spans_dropped"] > 1_000
     assert told["grown"] < 110
+
+
+FORKS = """
+import os, time
+import stepwell
+stepwell.configure(exit_timeout_s=0.1)
+with stepwell.agent("parent"):
+    pass
+time.sleep(0.2)  # what was put into the queue is on its way now
+begun = time.perf_counter()
+for _ in range(50):
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+print(time.perf_counter() - begun)
+"""
+
+
+def test_forks_do_not_wait_for_a_backend_that_says_nothing() -> None:
+    """But for the first, for a moment; 50 such moments were 10 s."""
+    with black_hole() as url:
+        done = run(FORKS, url)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 8
