@@ -48,7 +48,7 @@ const runs = createRoute({
   getParentRoute: () => root,
   path: "/executions",
   validateSearch: readRuns,
-  component: lazyRouteComponent(() => import("./views/Runs"), "Runs"),
+  component: lazyRouteComponent(() => import("./views/runs/Runs"), "Runs"),
 });
 
 const run = createRoute({

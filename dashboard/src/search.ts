@@ -1,6 +1,6 @@
 /** What every view keeps in the URL: the time it is about, and where the runs come from. */
 import type { Signal } from "./api/ingest";
-import type { RunSort } from "./api/queries";
+import type { RunSort } from "./api/runs";
 import { DEFAULT_RANGE, isRange, lengthMs } from "./time/window";
 import { STATUSES, type StatusWord } from "./ui/Status";
 
@@ -33,26 +33,35 @@ export function readTexts(value: unknown): string[] {
   return values.filter((text) => typeof text === "string" || typeof text === "number").map(String);
 }
 
-/** What the list of runs keeps in the URL beside that. */
-export interface RunsSearch extends CommonSearch {
+/** What the list of runs keeps in the URL beside that: its filters by the API's names, order and columns. */
+export interface RunsSearch extends CommonSearch, Partial<Record<ListFilter, string[]>>, Partial<Record<NumberFilter, number>> {
   agent?: string[];
   status?: StatusWord[];
   error?: string[];
   path?: string;
   q?: string;
   sort?: RunSort;
+  columns?: string[];
 }
 
-const SORTS: readonly RunSort[] = ["-start_time", "-duration_ms", "-cost_usd", "-tokens", "-steps_total"];
+export const LIST_FILTERS = ["model", "framework", "trigger_type", "user_id", "session_id", "trace_id"] as const;
+export type ListFilter = (typeof LIST_FILTERS)[number];
+export const NUMBER_FILTERS = ["min_duration_ms", "max_duration_ms", "min_cost_usd"] as const;
+export type NumberFilter = (typeof NUMBER_FILTERS)[number];
+
+export const SORTS: readonly RunSort[] = [
+  "-start_time", "start_time", "-duration_ms", "duration_ms", "-cost_usd", "cost_usd", "-tokens", "tokens", "-steps_total",
+  "steps_total",
+]; // prettier-ignore
 
 export function readRuns(search: Record<string, unknown>): RunsSearch {
-  const [agent, error] = [readTexts(search["agent"]), readTexts(search["error"])];
+  const [agent, error, columns] = [readTexts(search["agent"]), readTexts(search["error"]), readTexts(search["columns"])];
   const [path] = readTexts(search["path"]);
   const words = readTexts(search["status"]);
   const status = STATUSES.filter((word) => words.includes(word));
   const sort = SORTS.find((order) => order === search["sort"]);
   const q = search["q"];
-  return {
+  const read: RunsSearch = {
     ...readCommon(search),
     ...(agent.length > 0 ? { agent } : {}),
     ...(status.length > 0 ? { status } : {}),
@@ -60,7 +69,17 @@ export function readRuns(search: Record<string, unknown>): RunsSearch {
     ...(path === undefined ? {} : { path }),
     ...(typeof q === "string" && q !== "" ? { q } : typeof q === "number" ? { q: String(q) } : {}),
     ...(sort === undefined ? {} : { sort }),
+    ...(columns.length > 0 ? { columns } : {}),
   };
+  for (const name of LIST_FILTERS) {
+    const values = readTexts(search[name]);
+    if (values.length > 0) read[name] = values;
+  }
+  for (const name of NUMBER_FILTERS) {
+    const value = search[name];
+    if (typeof value === "number" && value >= 0) read[name] = value;
+  }
+  return read;
 }
 
 /** What a run's page keeps: what is shown, the step that is looked at, and what is looked for among the steps. */

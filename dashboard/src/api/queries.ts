@@ -1,10 +1,8 @@
 /** What the views ask of the API: one function a question, with the key under which its answer is kept. */
-import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import type { Window } from "../time/window";
-import type { StatusWord } from "../ui/Status";
 import { client, dataOf } from "./client";
-import type { paths } from "./schema";
 
 /** Figures of closed hours do not change; those of a window up to now are asked for again. */
 const FRESH_MS = 15_000;
@@ -44,48 +42,6 @@ export function agentsQuery(scope: Scope) {
 /** What every question about a scope passes on. */
 export function scopeQuery({ window, environment, version }: Scope) {
   return { from: window.from, to: window.to, environment: [...environment], version: [...version] };
-}
-
-export interface RunFilters {
-  agent_id: readonly string[];
-  status: readonly StatusWord[];
-  error_type: readonly string[];
-  path: string | null;
-  q: string | null;
-  sort: RunSort;
-}
-
-export type RunSort = NonNullable<NonNullable<paths["/api/v1/executions"]["get"]["parameters"]["query"]>["sort"]>;
-
-const PAGE = 100;
-
-/** Runs of the scope, page by page. */
-export function runsQuery(scope: Scope, filters: RunFilters) {
-  return infiniteQueryOptions({
-    queryKey: ["executions", scope, filters],
-    queryFn: async ({ pageParam, signal }) => {
-      const query = {
-        ...scopeQuery(scope),
-        agent_id: [...filters.agent_id],
-        status: [...filters.status],
-        error_type: [...filters.error_type],
-        sort: filters.sort,
-        limit: PAGE,
-        ...(filters.q === null ? {} : { q: filters.q }),
-        ...(filters.path === null ? {} : { path: filters.path }),
-        ...(pageParam === null ? {} : { cursor: pageParam }),
-      };
-      return dataOf(await client.GET("/api/v1/executions", { params: { query }, signal }));
-    },
-    initialPageParam: firstPage(),
-    getNextPageParam: (page) => page.next_cursor,
-    staleTime: FRESH_MS,
-    placeholderData: keepPreviousData,
-  });
-}
-
-function firstPage(): string | null {
-  return null;
 }
 
 /** What to change about an agent. */

@@ -6,6 +6,7 @@ import { failuresQuery } from "../../api/failures";
 import type { Scope } from "../../api/queries";
 import { UNKNOWN, count, duration, percent } from "../../format/numbers";
 import { Ago } from "../../ui/Ago";
+import { onlyCommon } from "../../search";
 import { Bar } from "../../ui/Bar";
 import { Notice } from "../../ui/Notice";
 import { Panel } from "../../ui/Panel";
@@ -60,7 +61,7 @@ function Item({ agentId, cluster }: { agentId: string; cluster: Cluster }) {
           {cluster.error_type !== null && (
             <Link
               to="/executions"
-              search={(search) => ({ ...search, agent: [agentId], status: [cluster.status], error: [cluster.error_type ?? ""] })}
+              search={(search) => ({ ...onlyCommon(search), agent: [agentId], status: [cluster.status], error: [cluster.error_type ?? ""] })}
             >
               Runs with {cluster.error_type}
             </Link>

@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 
 import type { Schemas } from "../../api/client";
 import { UNKNOWN, change, duration, percent } from "../../format/numbers";
+import { onlyCommon } from "../../search";
 import { Panel } from "../../ui/Panel";
 import { type Column, Table } from "../../ui/Table";
 import { Interval } from "./Interval";
@@ -61,7 +62,7 @@ export function Paths({ agentId, paths }: { agentId: string; paths: readonly Pat
       label: "Path",
       isName: true,
       show: ({ execution_path: path }) => (
-        <Link to="/executions" search={(search) => ({ ...search, agent: [agentId], path })}>
+        <Link to="/executions" search={(search) => ({ ...onlyCommon(search), agent: [agentId], path })}>
           {path}
         </Link>
       ),

@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 
 import { cost, count, duration, percent } from "../../format/numbers";
+import { onlyCommon } from "../../search";
 import styles from "./Flow.module.css";
 import { type Box, MOST_LINES, WIDTH, layOut } from "./layout";
 import { type ExecutionPath, treeOf } from "./paths";
@@ -46,7 +47,7 @@ function StretchBox({ box, agentId, runs }: { box: Box; agentId: string; runs: n
           {path === null ? (
             `${count(stretch.runs)} runs`
           ) : (
-            <Link to="/executions" search={(search) => ({ ...search, agent: [agentId], path })}>
+            <Link to="/executions" search={(search) => ({ ...onlyCommon(search), agent: [agentId], path })}>
               {count(stretch.runs)} runs
             </Link>
           )}

@@ -4,6 +4,7 @@ import { Link, getRouteApi } from "@tanstack/react-router";
 import { patternsQuery } from "../../api/patterns";
 import { analyticsQuery } from "../../api/queries";
 import { cost, count, duration, percent } from "../../format/numbers";
+import { onlyCommon } from "../../search";
 import { Bar, toneOf } from "../../ui/Bar";
 import { Failure, Notice } from "../../ui/Notice";
 import { Panel } from "../../ui/Panel";
@@ -64,7 +65,7 @@ function columnsOf(agentId: string): readonly Column<ExecutionPath>[] {
       label: "Path",
       isName: true,
       show: ({ execution_path: path }) => (
-        <Link to="/executions" search={(search) => ({ ...search, agent: [agentId], path })}>
+        <Link to="/executions" search={(search) => ({ ...onlyCommon(search), agent: [agentId], path })}>
           {path}
         </Link>
       ),
