@@ -51,6 +51,12 @@ export function recoveryQuery(executionId: string) {
   });
 }
 
+/** Has the agent's webhook do what is advised. */
+export async function recover(executionId: string) {
+  const params = { path: { execution_id: executionId } };
+  return dataOf(await client.POST("/api/v1/executions/{execution_id}/recovery", { params, body: { force: false } }));
+}
+
 const STEPS_A_PAGE = 100;
 
 /** The run as a conversation from a step on, page by page. */

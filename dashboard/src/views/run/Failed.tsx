@@ -6,6 +6,7 @@ import { recoveryQuery } from "../../api/runQueries";
 import { cost, count, duration, percent } from "../../format/numbers";
 import styles from "./Failed.module.css";
 import { keepRange } from "./Header";
+import { Recover } from "./Recover";
 
 type Run = Schemas["Execution"];
 type Recovery = Schemas["Recovery"];
@@ -96,6 +97,7 @@ function Advice({ recovery, action }: { recovery: Recovery; action: NonNullable<
         )}
       </dl>
       {checkpoint !== null && <p className={styles.reason}>{checkpoint.how}</p>}
+      <Recover recovery={recovery} />
     </div>
   );
 }
