@@ -122,7 +122,7 @@ async def test_revoking_keeps_the_first_moment_and_knows_no_unknown_key(connecti
         (["admin"], {"ingest", "read", "edit", "admin"}),
         (["operate"], {"operate"}),
     ],
-    ids=str,
+    ids=lambda scopes: "-".join(sorted(scopes)),
 )
 async def test_key_opens_its_workspace_within_its_scopes(
     connection: psycopg.AsyncConnection,
