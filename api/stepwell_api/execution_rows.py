@@ -116,12 +116,12 @@ async def read_page(
     columns: Sequence[ColumnElement[Any]] = LISTED,
 ) -> tuple[list[dict[str, Any]], Position | None]:
     """Up to `limit` runs in order, and the position of the last where more follow; `since` as in `matching`."""
-    alternatives = matching(filters, since)
+    alternatives, bounds = matching(filters, since), in_window(workspace_id, window)
+    is_gathered = len(alternatives) > 1 and await _matches(connection, bounds, alternatives[0]) <= COUNTED_EXACTLY
     items: list[dict[str, Any]] = []
     for stretch in order.stretches(after):
         if len(items) <= limit:
-            bounds = in_window(workspace_id, window)
-            found = _stretch(columns, bounds, alternatives, stretch, order, limit + 1 - len(items))
+            found = _stretch(columns, bounds, alternatives, stretch, order, limit + 1 - len(items), is_gathered)
             items += read_items(await connection.execute(found))
     values = [item.pop("sort_value") for item in items]
     more = None
@@ -137,12 +137,16 @@ def _stretch(
     stretch: Stretch,
     order: Order,
     limit: int,
+    is_gathered: bool,
 ) -> Select[Any]:
-    """The first runs in a stretch of the order."""
+    """The first runs in a stretch of the order; `is_gathered` where all that match come before they are ordered."""
+    # The planner does not know how rare a word is, and would walk the order past every run to find the few with it. No
+    # index is in the order of an expression, though it is the same.
+    value = func.coalesce(order.value, order.value) if is_gathered else order.value
     parts = [
         select(*columns, order.value.label("sort_value"))
         .where(*bounds, *conditions, *stretch.conditions)
-        .order_by(*stretch.clauses(order.value, order.tiebreak))
+        .order_by(*stretch.clauses(value, order.tiebreak))
         .limit(limit)
         for conditions in alternatives
     ]
@@ -177,16 +181,18 @@ async def count(
     since: datetime | None = None,
 ) -> int:
     """How many runs match, counted to one beyond `COUNTED_EXACTLY` at most; `since` as in `matching`."""
-    total = 0
+    bounds, total = in_window(workspace_id, window), 0
     for conditions in matching(filters, since):
-        matched = (
-            select(literal(1))
-            .where(*in_window(workspace_id, window), *conditions)
-            .limit(COUNTED_EXACTLY + 1 - total)
-            .subquery()
-        )
-        total += await connection.scalar(select(func.count()).select_from(matched)) or 0
+        total += await _matches(connection, bounds, conditions, COUNTED_EXACTLY - total)
     return total
+
+
+async def _matches(
+    connection: AsyncConnection, bounds: Conditions, conditions: Conditions, exactly: int = COUNTED_EXACTLY
+) -> int:
+    """How many runs meet the conditions, counted to one beyond `exactly` at most."""
+    matched = select(literal(1)).where(*bounds, *conditions).limit(exactly + 1).subquery()
+    return await connection.scalar(select(func.count()).select_from(matched)) or 0
 
 
 async def locate(connection: AsyncConnection, workspace_id: UUID, identifier: str) -> Located | None:
