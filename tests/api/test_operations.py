@@ -113,6 +113,7 @@ async def test_metrics_are_prometheus_text(api: httpx.AsyncClient) -> None:
 
 
 async def test_failure_of_ours_tells_no_internals(api: httpx.AsyncClient, database_url: str) -> None:
+    statement_of(database_url, "DROP INDEX analytics.agent_executions_models")
     statement_of(database_url, "ALTER TABLE analytics.agent_executions ALTER models TYPE text USING 'secret of ours'")
     response = await api.get("/api/v1/executions", params={"model": "x"})
     assert response.status_code == 500

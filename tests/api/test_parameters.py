@@ -58,7 +58,7 @@ async def unconnected() -> AsyncIterator[httpx.AsyncClient]:
         (LIST, "sort=cost_usd&sort=tokens", "sort", None),
         (LIST, "user=ann", "user", list(parameters.ExecutionListParameters.model_json_schema()["properties"])),
         (LIST, "from_=2026-02-03T00:00:00Z", "from_", ...),
-        (f"{LIST}/abc", "limit=1", "limit", None),
+        (f"{LIST}/abc", "limit=1", "limit", ["graph"]),
         (f"{LIST}/abc/steps", "status=failed", "status", STEPS_OF_A_RUN),
         (f"{LIST}/a%00b", "", "execution_id", None),
         ("/api/v1/agents/a%00b/analytics", "", "agent_id", None),

@@ -17,7 +17,8 @@ async def check_looks(page: Page) -> None:
         await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         assert await violations(page) == [], theme
     await page.set_viewport_size(SMALL)
-    assert await page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"]
+    # Charts take a moment to follow.
+    await page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=SMALL["width"])
     await page.set_viewport_size(LARGE)
 
 

@@ -35,6 +35,7 @@ async def sign_in(page: Page, key: str) -> None:
 async def test_key_opens_the_view_that_was_asked_for(page: Page, connection: psycopg.AsyncConnection) -> None:
     key = await make_key(connection, "read")
     await page.goto("/settings")
+    await expect(page.get_by_label("API key")).to_be_visible()
     await expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
     await check_looks(page)
     await sign_in(page, "sw_wrong")

@@ -89,9 +89,14 @@ def _quarters(frame: Frame, unit: str, amounts: Numbers, known: Mask) -> Mapping
     return {
         "first_quarter_until": until.isoformat().replace("+00:00", "Z"),
         "last_quarter_from": since.isoformat().replace("+00:00", "Z"),
-        f"mean_{unit}_in_first_quarter": float(np.average(amounts[early], weights=frame.weight[early])),
-        f"mean_{unit}_in_last_quarter": float(np.average(amounts[late], weights=frame.weight[late])),
+        f"mean_{unit}_in_first_quarter": _mean(amounts[early], frame.weight[early]),
+        f"mean_{unit}_in_last_quarter": _mean(amounts[late], frame.weight[late]),
     }
+
+
+def _mean(amounts: Numbers, weights: Numbers) -> float | None:
+    """Nothing lies in the first quarter of runs that all started at once."""
+    return float(np.average(amounts, weights=weights)) if len(amounts) else None
 
 
 def _ends(values: Numbers, times: Numbers) -> tuple[Numbers, Numbers]:

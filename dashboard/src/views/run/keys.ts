@@ -29,7 +29,10 @@ export function useKeys(actions: Actions): void {
     const pressed = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || !(event.target instanceof Element)) return;
       if (event.target.closest(TYPED_INTO) !== null) {
-        if (event.key === "Escape" && event.target instanceof HTMLElement) event.target.blur();
+        if (event.key === "Escape" && event.target instanceof HTMLElement) {
+          event.preventDefault(); // browsers would empty a search field
+          event.target.blur();
+        }
         return;
       }
       if (act(event.key, event.target, current.current)) event.preventDefault();
