@@ -14,7 +14,8 @@ export function useScope(): Scope & { range: string } {
   return useMemo(
     () => ({
       range,
-      window: windowOf(range, minute * MINUTE_MS),
+      // To the end of the minute that goes on, so that what was just sent is in it.
+      window: windowOf(range, (minute + 1) * MINUTE_MS),
       environment: search.environment ?? [],
       version: search.version ?? [],
     }),
