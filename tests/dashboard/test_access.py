@@ -50,6 +50,7 @@ async def test_keys_are_made_shown_once_and_revoked(page: Page, connection: psyc
     key = await make_key(connection, "admin")
     await page.goto("/settings")
     await sign_in(page, key)
+    await expect(page.get_by_role("table", name="Keys").get_by_role("row")).to_have_count(2)
     await page.get_by_role("button", name="Make a key").click()
     made = await page.get_by_role("group", name="New key", exact=True).text_content() or ""
     assert made.startswith("sw_")
