@@ -137,5 +137,11 @@ function KeyTable() {
 }
 
 async function refresh(cache: QueryClient): Promise<void> {
-  await Promise.all([["keys"], ["audit"]].map((queryKey) => cache.invalidateQueries({ queryKey })));
+  await Promise.all(
+    [["keys"], ["audit"]].map(async (queryKey) => {
+      // A first answer that is still on its way would be kept, though it knows nothing of the change.
+      await cache.cancelQueries({ queryKey });
+      await cache.invalidateQueries({ queryKey });
+    }),
+  );
 }
